@@ -1,0 +1,107 @@
+/**
+ * The registry's store, as the domain needs it. Adapters: `store/memory`, `store/sqlite`; one contract suite.
+ *
+ * Writes are plain values, never functions: an adapter carries them to a writer thread and answers when the
+ * transaction, its change-log row included, is durable. The event loop never commits. Only the admission
+ * look-up is on the path of a CONNECT; it answers at once where the adapter can.
+ */
+import type {
+  AdmissionRecord, DeviceActivity, DeviceConfigVersion, DeviceRecord, DeviceRef, DeviceStateVersion,
+  RegistryChange, RegistryRecord, RegistryRef,
+} from "./model.ts";
+
+export type StoreErrorCode =
+  | "already_exists" | "not_found" | "not_empty" | "version_mismatch" | "key_taken"
+  | "schema_too_new" | "locked" | "disk_full" | "closed" | "store_failed";
+
+/** The store refused or failed. `code` is stable and public; nothing was changed. */
+export class StoreError extends Error {
+  override readonly name = "StoreError";
+  readonly code: StoreErrorCode;
+  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** Ask again with this to go on; absent at the end. Opaque. */
+  readonly nextPageToken?: string;
+}
+
+/** Fields to set; an absent one is left as it is. */
+export type RegistryPatch = Partial<
+  Pick<RegistryRecord, "policy" | "retention" | "mqttEnabled" | "httpEnabled" | "logLevel"
+    | "eventNotificationConfigs" | "stateNotificationTopic" | "credentials">
+>;
+export type DevicePatch = Partial<
+  Pick<DeviceRecord, "blocked" | "logLevel" | "metadata" | "gatewayAuthMethod" | "keys">
+> & { readonly tokensNotBeforeSeconds?: number | null };
+
+/** An admin token as kept: never the token itself. */
+export interface AdminTokenRecord {
+  /** SHA-256 of the token, hexadecimal. */
+  readonly hash: string;
+  readonly name: string;
+  readonly loopbackOnly: boolean;
+  readonly createdMs: number;
+  readonly expiresMs?: number;
+}
+
+export interface ActivityUpdate {
+  /** By string id. */
+  readonly device: DeviceRef;
+  readonly activity: DeviceActivity;
+}
+
+export interface RegistryStore {
+  /** @throws {StoreError} already_exists. The store makes numId; the record given carries none. */
+  createRegistry(record: Omit<RegistryRecord, "numId" | "createdMs" | "updatedMs">): Promise<RegistryRecord>;
+  findRegistry(ref: RegistryRef): Promise<RegistryRecord | undefined>;
+  listRegistries(parent: { readonly project: string; readonly location?: string }, page: { readonly size: number; readonly token?: string }): Promise<Page<RegistryRecord>>;
+  /** @throws {StoreError} not_found */
+  updateRegistry(ref: RegistryRef, patch: RegistryPatch): Promise<RegistryRecord>;
+  /** @throws {StoreError} not_found; not_empty while it has devices. */
+  deleteRegistry(ref: RegistryRef): Promise<void>;
+
+  /** Config version 1 is made from `config` (default empty). @throws {StoreError} already_exists, not_found (registry), key_taken (policy duplicateKeys "refuse", or the key is revoked anywhere in the project) */
+  createDevice(record: Omit<DeviceRecord, "numId" | "createdMs" | "updatedMs" | "config" | "state" | "activity"> & { readonly config?: Uint8Array }): Promise<DeviceRecord>;
+  findDevice(ref: DeviceRef): Promise<DeviceRecord | undefined>;
+  /** Ordered by device id; `ids` (string ids or numIds) restricts to those that exist. @throws {StoreError} not_found (registry) */
+  listDevices(registry: RegistryRef, page: { readonly size: number; readonly token?: string }, filter?: { readonly ids?: readonly string[]; readonly gatewayType?: "GATEWAY" | "NON_GATEWAY" }): Promise<Page<DeviceRecord>>;
+  /** @throws {StoreError} not_found, key_taken */
+  updateDevice(ref: DeviceRef, patch: DevicePatch): Promise<DeviceRecord>;
+  /** @throws {StoreError} not_found */
+  deleteDevice(ref: DeviceRef): Promise<void>;
+
+  /** @param versionToUpdate 0 = unconditional, else must equal the current version. Ten newest are kept. @throws {StoreError} not_found, version_mismatch */
+  modifyConfig(ref: DeviceRef, binaryData: Uint8Array, versionToUpdate: number): Promise<DeviceConfigVersion>;
+  listConfigVersions(ref: DeviceRef, newest: number): Promise<readonly DeviceConfigVersion[]>;
+  /** The device acknowledged (PUBACK) this version. Unknown versions are ignored. */
+  acknowledgeConfig(ref: DeviceRef, version: number, atMs: number): Promise<void>;
+  /** Resolves when durable: the device's PUBACK waits for it. Ten newest are kept. @throws {StoreError} not_found */
+  appendState(ref: DeviceRef, state: DeviceStateVersion): Promise<void>;
+  listStates(ref: DeviceRef, newest: number): Promise<readonly DeviceStateVersion[]>;
+
+  /** The CONNECT path: one prepared read. Unknown registry: undefined; unknown device: no `device`. May answer synchronously. */
+  lookUpAdmission(ref: DeviceRef, answer: (record: AdmissionRecord | undefined) => void): void;
+  /** Latest config of a device, for its subscription. May answer synchronously. */
+  lookUpConfig(ref: DeviceRef, answer: (config: DeviceConfigVersion | undefined) => void): void;
+
+  /** Last-seen facts: queued, coalesced per device, written within 5 s; newest wins; the queue is bounded and drops oldest. */
+  recordActivity(update: ActivityUpdate): void;
+
+  addAdminToken(record: AdminTokenRecord): Promise<void>;
+  findAdminToken(hash: string): Promise<AdminTokenRecord | undefined>;
+  listAdminTokens(): Promise<readonly AdminTokenRecord[]>;
+  /** @returns whether there was one. */
+  removeAdminToken(hash: string): Promise<boolean>;
+
+  /** Told once per committed change, in sequence order, within 250 ms; changes committed by another process on the same file count too. @returns stop. */
+  onChange(listener: (change: RegistryChange) => void): () => void;
+  /** Healthy, or why not, in a sentence; how many writes wait. */
+  status(): { readonly healthy: boolean; readonly because?: string; readonly queuedWrites: number };
+  /** Finishes queued writes, then closes. */
+  close(): Promise<void>;
+}
