@@ -1,0 +1,90 @@
+/**
+ * The MQTT listener: TLS sockets in, `ByteLink`s to the bridge out.
+ *
+ * The bridge is a pure machine; here its writes become socket writes and its pauses TCP backpressure. A peer
+ * that reads slower than we are willing to remember is cut, and a peer that will not finish closing is cut too.
+ */
+import { createServer, type Server, type TLSSocket } from "node:tls";
+import type { ByteLink, ByteLinkEvents } from "@mayfly/core";
+import type { ServerIdentity } from "./server-identity.ts";
+import { tlsOptions } from "./tls-options.ts";
+import type { TlsSessionStore } from "./tls-session-store.ts";
+
+/** Outgoing bytes that may wait for one slow reader: four largest packets. */
+export const outgoingBytesMax = 4 * 288 * 1024;
+/** How long a closed connection may take to be gone. */
+export const closeWaitMillis = 2_000;
+
+/** The part of the bridge a listener needs. */
+export interface LinkTaker {
+  open(
+    link: ByteLink,
+    facts: { readonly remoteAddress: string; readonly tlsVersion?: string; readonly tlsResumed?: boolean },
+  ): ByteLinkEvents;
+}
+
+export function createMqttListener(options: {
+  readonly identity: ServerIdentity;
+  readonly bridge: LinkTaker;
+  readonly sessions: TlsSessionStore;
+  readonly connectionsMax: number;
+  /** A handshake or socket failed before the bridge knew of it. */
+  readonly onClientError: (code: string) => void;
+}): Server {
+  const server = createServer({ ...tlsOptions(options.identity), pauseOnConnect: false });
+  server.maxConnections = options.connectionsMax;
+  options.sessions.attach(server);
+  server.on("secureConnection", (socket) => attachLink(socket, options.bridge));
+  server.on("tlsClientError", (error: NodeJS.ErrnoException) =>
+    options.onClientError(error.code ?? "unknown"),
+  );
+  return server;
+}
+
+function attachLink(socket: TLSSocket, bridge: LinkTaker): void {
+  let because = "";
+  let closing = false;
+  let closeTimer: NodeJS.Timeout | undefined;
+
+  const link: ByteLink = {
+    write(bytes) {
+      if (closing || socket.destroyed) return;
+      socket.write(bytes);
+      if (socket.writableLength > outgoingBytesMax) {
+        because = "slow_reader";
+        socket.destroy();
+      }
+    },
+    close() {
+      if (closing || socket.destroyed) return;
+      closing = true;
+      socket.end();
+      closeTimer = setTimeout(() => socket.destroy(), closeWaitMillis);
+    },
+    pause: () => {
+      socket.pause();
+    },
+    resume: () => {
+      socket.resume();
+    },
+  };
+
+  const protocol = socket.getProtocol();
+  const events = bridge.open(link, {
+    remoteAddress: socket.remoteAddress ?? "",
+    ...(protocol === null ? {} : { tlsVersion: protocol }),
+    tlsResumed: socket.isSessionReused(),
+  });
+
+  socket.on("data", (bytes) => {
+    if (!closing) events.received(bytes);
+  });
+  socket.on("error", (error: NodeJS.ErrnoException) => {
+    because ||= error.code ?? "socket_error";
+  });
+  // `end` from the peer ends our side as well (allowHalfOpen is off), so `close` is the one end there is.
+  socket.on("close", () => {
+    clearTimeout(closeTimer);
+    events.closed(because);
+  });
+}
