@@ -1,0 +1,82 @@
+/**
+ * What the MQTT bridge tells the world while it works: for metrics, logs and audit.
+ *
+ * Facts only, never a token, key or signature. Every method must return quickly and must not throw; the
+ * bridge does not wait for it. Depths of queues are asked for (`Bridge.counts`), not told.
+ */
+import type { DeviceName } from "@mayfly/core";
+import type { ProtocolVersion } from "@mayfly/core/mqtt";
+import type { TokenErrorCode } from "@mayfly/core/token";
+import type { AdmissionObserver, DevicePrincipal } from "../auth/admission.ts";
+import type { IntakeRefusal } from "../telemetry/intake.ts";
+import type { CloseReason } from "./close-reason.ts";
+
+/** What the host knows of a Network Connection. */
+export interface LinkFacts {
+  readonly remoteAddress: string;
+  readonly tlsVersion?: string;
+  readonly tlsResumed?: boolean;
+}
+
+/** Why a CONNECT was not accepted. Closed set, fit for a metric's label. */
+export type ConnectRefusal =
+  | TokenErrorCode
+  | "client_identifier_malformed"
+  | "protocol_version_unsupported"
+  | "authentication_method_unsupported"
+  | "will_unsupported"
+  | "malformed_packet"
+  | "protocol_error"
+  | "packet_too_large"
+  | "not_connect"
+  | "bridge_disabled"
+  | "connect_timeout"
+  | "too_many_connections"
+  | "too_many_unauthenticated"
+  | "shutting_down";
+
+export interface BridgeObserver extends AdmissionObserver {
+  /** A CONNECT was accepted. */
+  connected(facts: {
+    readonly principal: DevicePrincipal;
+    readonly protocolVersion: ProtocolVersion;
+    readonly link: LinkFacts;
+    readonly tookOver: boolean;
+    /** From the link's opening to the CONNACK. */
+    readonly millis: number;
+    /** The live session ends at the latest here (wall time, seconds). */
+    readonly deadlineSeconds: number;
+  }): void;
+  /** A CONNECT was refused, or none came. `authenticity` where time alone failed. */
+  connectRefused(facts: {
+    readonly because: ConnectRefusal;
+    readonly deviceName?: DeviceName;
+    readonly authenticity?: "authentic" | "unauthenticated";
+    readonly link: LinkFacts;
+  }): void;
+  /** A live session ended. */
+  disconnected(facts: {
+    readonly principal: DevicePrincipal;
+    readonly because: CloseReason;
+    readonly link: LinkFacts;
+    readonly connectedMillis: number;
+    /** PUBLISHes taken and not acknowledged when it ended: the device will send them again. */
+    readonly unacknowledged: number;
+  }): void;
+  /** A PUBLISH was handed to the store. */
+  published(facts: {
+    readonly kind: "events" | "state";
+    readonly qos: 0 | 1;
+    readonly payloadBytes: number;
+  }): void;
+  /** A PUBACK left. @param facts.millis from the PUBLISH's arrival. */
+  acknowledged(facts: { readonly kind: "events" | "state"; readonly millis: number }): void;
+  /** The store refused a message: QoS 0 is lost, QoS 1 stays unacknowledged. */
+  notStored(facts: { readonly qos: 0 | 1; readonly because: IntakeRefusal }): void;
+  /** A command or config left for a device. */
+  sent(facts: {
+    readonly kind: "config" | "command";
+    readonly qos: 0 | 1;
+    readonly payloadBytes: number;
+  }): void;
+}
