@@ -130,13 +130,16 @@ export function formatDeviceName(name: DeviceName): string {
 }
 
 // The longest name a rule allows; a longer text is refused before it is cut in pieces.
-const nameLengthMax = 4 * "registries/".length + 2 * placeLengthMax + 2 * idLengthMax + 4;
+const nameLengthMax = "projects//locations//registries//devices/".length + 2 * (placeLengthMax + idLengthMax);
 
 function splitName(text: string, count: number): readonly string[] | undefined {
   if (text.length > nameLengthMax) return undefined;
   const parts = text.split("/");
   const fits =
-    parts.length === count && parts[0] === "projects" && parts[2] === "locations" && parts[4] === "registries";
+    parts.length === count &&
+    parts[0] === "projects" &&
+    parts[2] === "locations" &&
+    parts[4] === "registries";
   return fits ? parts : undefined;
 }
 
