@@ -11,6 +11,11 @@ export const systemClock: Clock = {
 
 export const systemTimers: Timers = {
   after(delayMillis, run) {
+    // A delay of 0 ends a turn: `setTimeout` would make it a millisecond of latency for every acknowledgement.
+    if (delayMillis <= 0) {
+      const turn = setImmediate(run);
+      return () => clearImmediate(turn);
+    }
     const timer = setTimeout(run, delayMillis);
     return () => clearTimeout(timer);
   },

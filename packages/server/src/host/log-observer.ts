@@ -1,0 +1,84 @@
+/**
+ * The bridge's events as log lines. Facts for an operator, never a token, a key or a signature.
+ *
+ * Per-message events stay out of the log: metrics count them. Refusals are the one thing a hostile peer can
+ * make us write, so beyond a fixed rate they are counted and told once in one line.
+ */
+import { formatDeviceName } from "@mayfly/core";
+import type { Logger } from "pino";
+import type { BridgeObserver } from "../mqtt/observer.ts";
+
+/** Refusal lines per second; the rest is summed up. */
+export const refusalLinesPerSecond = 20;
+
+export function createLogObserver(log: Logger, monotonicMillis: () => number): BridgeObserver {
+  let second = 0;
+  let written = 0;
+  let suppressed = 0;
+
+  function mayWrite(): boolean {
+    const now = Math.floor(monotonicMillis() / 1000);
+    if (now !== second) {
+      if (suppressed > 0) log.warn({ event: "refusals_not_logged", count: suppressed });
+      second = now;
+      written = 0;
+      suppressed = 0;
+    }
+    if (written < refusalLinesPerSecond) {
+      written += 1;
+      return true;
+    }
+    suppressed += 1;
+    return false;
+  }
+
+  return {
+    verified() {},
+    published() {},
+    acknowledged() {},
+    sent() {},
+    connected({ principal, protocolVersion, link, tookOver, deadlineSeconds }) {
+      log.info({
+        event: tookOver ? "taken_over" : "connected",
+        device: devicePathOf(principal),
+        key: principal.keyId,
+        mqtt: protocolVersion,
+        address: link.remoteAddress,
+        tls: link.tlsVersion,
+        resumed: link.tlsResumed,
+        deadline: new Date(deadlineSeconds * 1000).toISOString(),
+        ...(principal.leniencies.length > 0 ? { leniencies: principal.leniencies } : {}),
+      });
+    },
+    connectRefused({ because, deviceName, authenticity, link }) {
+      if (!mayWrite()) return;
+      log.warn({
+        event: "connect_refused",
+        because,
+        device: deviceName === undefined ? undefined : formatDeviceName(deviceName),
+        authenticity,
+        address: link.remoteAddress,
+      });
+    },
+    disconnected({ principal, because, link, connectedMillis, unacknowledged }) {
+      log.info({
+        event: "disconnected",
+        because,
+        device: devicePathOf(principal),
+        address: link.remoteAddress,
+        connectedSeconds: Math.round(connectedMillis / 1000),
+        unacknowledged,
+      });
+    },
+    notStored({ qos, because }) {
+      if (mayWrite()) log.error({ event: "message_not_stored", qos, because });
+    },
+  };
+}
+
+function devicePathOf(principal: {
+  readonly registry: { readonly project: string; readonly location: string; readonly registry: string };
+  readonly deviceId: string;
+}): string {
+  return formatDeviceName({ ...principal.registry, device: principal.deviceId });
+}
