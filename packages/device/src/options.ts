@@ -1,0 +1,94 @@
+/**
+ * Options of the agent, with their defaults and bounds.
+ *
+ * Left to others: which of them an operator may set (the program that embeds the agent).
+ */
+import { type DeviceName, formatDeviceName, parseDeviceName } from "@mayfly/core";
+import type { ProtocolVersion } from "@mayfly/core/mqtt";
+
+/** How many messages, and payload bytes, may wait for their acknowledgement. */
+export interface OutboxBounds {
+  /** 1 to 100,000. */
+  readonly messagesMax: number;
+  /** Payload bytes, 1 to 64 MiB. */
+  readonly bytesMax: number;
+}
+
+export interface AgentOptions extends DeviceName {
+  /** 5 is MQTT 5.0, 4 is MQTT 3.1.1. Default 5. */
+  readonly protocolVersion?: ProtocolVersion;
+  /** `exp - iat` of the tokens: {@link AgentOptions.lifetimeFloorSeconds} to 86,400. Default 3,600. */
+  readonly lifetimeSeconds?: number;
+  /** Shortest lifetime taken, at least 10. Default 3,600; less is for demonstrations. */
+  readonly lifetimeFloorSeconds?: number;
+  /** Seconds from the first token's minting to the first renewal, instead of the draw: staggers a demonstration. */
+  readonly firstRenewalAfterSeconds?: number;
+  /** 5 to 1,200. Default 60. */
+  readonly keepAliveSeconds?: number;
+  readonly outbox?: OutboxBounds;
+  /** Which of the chip's key pairs signs; shown in the status, no more. */
+  readonly slot?: number;
+}
+
+export interface AgentSettings {
+  /** `projects/P/locations/L/registries/R/devices/D`: Client Identifier and `sub`. */
+  readonly clientIdentifier: string;
+  readonly project: string;
+  readonly device: string;
+  readonly protocolVersion: ProtocolVersion;
+  readonly lifetimeSeconds: number;
+  readonly firstRenewalAfterSeconds: number | undefined;
+  readonly keepAliveSeconds: number;
+  readonly outbox: OutboxBounds;
+  readonly slot: number | undefined;
+}
+
+export const lifetimeSecondsDefault = 3_600;
+export const lifetimeSecondsMax = 86_400;
+const lifetimeSecondsMin = 10;
+const keepAliveSecondsDefault = 60;
+const outboxDefault: OutboxBounds = { messagesMax: 1_000, bytesMax: 4 * 1024 * 1024 };
+
+/** An option has a value the agent does not run with; `message` says which and why. */
+export class AgentOptionError extends Error {
+  override readonly name = "AgentOptionError";
+  readonly code = "option_invalid";
+}
+
+/** Fills in the defaults. @throws {AgentOptionError} @throws {IdError} A part of the device's name is malformed. */
+export function settleOptions(options: AgentOptions): AgentSettings {
+  const clientIdentifier = formatDeviceName(options);
+  parseDeviceName(clientIdentifier);
+
+  const floor = options.lifetimeFloorSeconds ?? lifetimeSecondsDefault;
+  checkRange("lifetimeFloorSeconds", floor, lifetimeSecondsMin, lifetimeSecondsMax);
+  const lifetimeSeconds = options.lifetimeSeconds ?? Math.max(lifetimeSecondsDefault, floor);
+  checkRange("lifetimeSeconds", lifetimeSeconds, floor, lifetimeSecondsMax);
+
+  const first = options.firstRenewalAfterSeconds;
+  if (first !== undefined) checkRange("firstRenewalAfterSeconds", first, 1, lifetimeSeconds);
+
+  const keepAliveSeconds = options.keepAliveSeconds ?? keepAliveSecondsDefault;
+  checkRange("keepAliveSeconds", keepAliveSeconds, 5, 1_200);
+
+  const outbox = options.outbox ?? outboxDefault;
+  checkRange("outbox.messagesMax", outbox.messagesMax, 1, 100_000);
+  checkRange("outbox.bytesMax", outbox.bytesMax, 1, 64 * 1024 * 1024);
+
+  return {
+    clientIdentifier,
+    project: options.project,
+    device: options.device,
+    protocolVersion: options.protocolVersion ?? 5,
+    lifetimeSeconds,
+    firstRenewalAfterSeconds: first,
+    keepAliveSeconds,
+    outbox,
+    slot: options.slot,
+  };
+}
+
+function checkRange(name: string, value: number, least: number, most: number): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return;
+  throw new AgentOptionError(`${name} must be a whole number from ${least} to ${most}, not ${value}`);
+}

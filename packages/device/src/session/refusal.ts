@@ -1,0 +1,99 @@
+/**
+ * What the agent does about each answer that is not "accepted": one table, reason to action.
+ *
+ * `retry`: the bridge is busy or away, try again with backoff. `mint`: the token was not good enough, make a
+ * new one for the next try. `wait`: nothing the device does by itself will help soon; try seldom.
+ * `reconnect`: an established connection was ended in the ordinary course.
+ */
+import type { reasonCodesOf } from "@mayfly/core/mqtt";
+
+export type RefusalAction = "retry" | "mint" | "wait" | "reconnect";
+
+export interface Refusal {
+  readonly action: RefusalAction;
+  readonly sentence: string;
+}
+
+type ConnackCode = Exclude<(typeof reasonCodesOf)["connack"][number], 0>;
+type ReturnCode = Exclude<(typeof reasonCodesOf)["connack311"][number], 0>;
+type DisconnectCode = (typeof reasonCodesOf)["disconnectFromServer"][number];
+
+/** CONNACK Reason Codes, MQTT 5.0 §3.2.2.2. */
+const connackRefusals = {
+  128: { action: "retry", sentence: "the bridge refused without a reason" },
+  129: { action: "wait", sentence: "the bridge could not read our CONNECT" },
+  130: { action: "wait", sentence: "the bridge found our CONNECT against the protocol" },
+  131: { action: "retry", sentence: "the bridge refused for a reason of its own" },
+  132: { action: "wait", sentence: "the bridge does not speak this version of MQTT" },
+  133: { action: "wait", sentence: "the bridge does not take our Client Identifier" },
+  134: { action: "mint", sentence: "the bridge did not believe the token" },
+  135: { action: "mint", sentence: "not authorized" },
+  136: { action: "retry", sentence: "the bridge is not available" },
+  137: { action: "retry", sentence: "the bridge is busy" },
+  138: { action: "wait", sentence: "the device is banned" },
+  140: { action: "wait", sentence: "the bridge does not know our authentication method" },
+  144: { action: "wait", sentence: "the bridge refused our Will's Topic Name" },
+  149: { action: "wait", sentence: "our CONNECT was too large" },
+  151: { action: "retry", sentence: "a quota is exceeded" },
+  153: { action: "wait", sentence: "the bridge refused our Will's payload" },
+  154: { action: "wait", sentence: "the bridge does not retain messages" },
+  155: { action: "wait", sentence: "the bridge does not support this QoS" },
+  156: { action: "retry", sentence: "the bridge asks us to use another server for now" },
+  157: { action: "wait", sentence: "the bridge has moved" },
+  159: { action: "retry", sentence: "too many connections at once" },
+} as const satisfies Record<ConnackCode, Refusal>;
+
+/** CONNACK return codes, MQTT 3.1.1 §3.2.2.3. */
+const returnCodeRefusals = {
+  1: { action: "wait", sentence: "the bridge does not speak this version of MQTT" },
+  2: { action: "wait", sentence: "the bridge does not take our Client Identifier" },
+  3: { action: "retry", sentence: "the bridge is not available" },
+  4: { action: "mint", sentence: "the bridge did not believe the token" },
+  5: { action: "mint", sentence: "not authorized" },
+} as const satisfies Record<ReturnCode, Refusal>;
+
+/** DISCONNECT Reason Codes from a server, MQTT 5.0 §3.14.2.1. */
+const disconnectRefusals = {
+  0: { action: "reconnect", sentence: "the bridge closed the connection" },
+  128: { action: "retry", sentence: "the bridge closed the connection without a reason" },
+  129: { action: "wait", sentence: "the bridge could not read a packet of ours" },
+  130: { action: "wait", sentence: "the bridge found a packet of ours against the protocol" },
+  131: { action: "retry", sentence: "the bridge closed for a reason of its own" },
+  135: { action: "mint", sentence: "not authorized" },
+  137: { action: "retry", sentence: "the bridge is busy" },
+  139: { action: "reconnect", sentence: "the bridge is shutting down" },
+  141: { action: "reconnect", sentence: "the bridge did not hear from us in time" },
+  142: { action: "retry", sentence: "another connection of this device took over" },
+  143: { action: "wait", sentence: "the bridge refused a Topic Filter of ours" },
+  144: { action: "wait", sentence: "the bridge refused a Topic Name of ours" },
+  147: { action: "retry", sentence: "we sent more at once than the bridge allows" },
+  148: { action: "wait", sentence: "the bridge refused a Topic Alias of ours" },
+  149: { action: "wait", sentence: "a packet of ours was too large" },
+  150: { action: "retry", sentence: "we sent too often" },
+  151: { action: "retry", sentence: "a quota is exceeded" },
+  152: { action: "mint", sentence: "an operator ended the connection" },
+  153: { action: "wait", sentence: "the bridge refused a payload of ours" },
+  154: { action: "wait", sentence: "the bridge does not retain messages" },
+  155: { action: "wait", sentence: "the bridge does not support this QoS" },
+  156: { action: "retry", sentence: "the bridge asks us to use another server for now" },
+  157: { action: "wait", sentence: "the bridge has moved" },
+  158: { action: "wait", sentence: "the bridge has no shared subscriptions" },
+  159: { action: "retry", sentence: "too many connections at once" },
+  160: { action: "mint", sentence: "the connection reached its maximum time" },
+  161: { action: "wait", sentence: "the bridge has no Subscription Identifiers" },
+  162: { action: "wait", sentence: "the bridge has no wildcard subscriptions" },
+} as const satisfies Record<DisconnectCode, Refusal>;
+
+/** @param reasonCode Of a CONNACK, not 0. A code outside the standard's table means "try seldom". */
+export function refusalOfConnack(protocolVersion: 4 | 5, reasonCode: number): Refusal {
+  return protocolVersion === 5 ? find(connackRefusals, reasonCode) : find(returnCodeRefusals, reasonCode);
+}
+
+/** @param reasonCode Of a DISCONNECT the bridge sent. */
+export function refusalOfDisconnect(reasonCode: number): Refusal {
+  return find(disconnectRefusals, reasonCode);
+}
+
+function find(table: Readonly<Record<number, Refusal>>, code: number): Refusal {
+  return table[code] ?? { action: "wait", sentence: `the bridge answered with the unknown code ${code}` };
+}
