@@ -1,0 +1,5 @@
+export {
+  createMemoryBackbone,
+  type MemoryBackbone,
+  type MemoryBackboneOptions,
+} from "./memory-backbone.ts";

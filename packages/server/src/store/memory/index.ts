@@ -1,0 +1,1 @@
+export { createMemoryRegistryStore, type MemoryRegistryStorePorts } from "./registry-store.ts";
