@@ -9,10 +9,24 @@
  * Left to others: the wire (`mqtt/`, `http/`), the token's rules (`@mayfly/core/token`), and judging a live
  * session again when the registry changes (`rejudgement.ts`).
  */
-import type { DeviceName, NumericDate } from "@mayfly/core";
-import type { KeyState, Leniency, RegistryPolicy, TokenError } from "@mayfly/core/token";
-import type { AdmissionRecord, RegistryRef } from "../registry/model.ts";
-import type { TokenAlgorithm } from "./key-verifier.ts";
+import { type Clock, type DeviceName, formatDeviceName, type NumericDate } from "@mayfly/core";
+import {
+  type CandidateKey,
+  type DeviceFacts,
+  type KeyState,
+  type Leniency,
+  policyPresets,
+  type RegistryPolicy,
+  type TokenAlgorithm,
+  TokenError,
+  type VerifiedToken,
+  verifyDeviceToken,
+} from "@mayfly/core/token";
+import type { AdmissionRecord, KeyRecord, RegistryRef } from "../registry/model.ts";
+import type { RegistryStore } from "../registry/store.ts";
+import { BoundedMap } from "./bounded-map.ts";
+import { KeyCache } from "./key-cache.ts";
+import type { KeyVerifier } from "./key-verifier.ts";
 
 /** Who was admitted: all that the bridges need to know of a device while it is connected. */
 export interface DevicePrincipal {
@@ -32,8 +46,6 @@ export interface DevicePrincipal {
   readonly deadlineSeconds: NumericDate;
   readonly deadlineBecause: "token_expired" | "key_expired";
   readonly leniencies: readonly Leniency[];
-  /** The look-up that admitted it, for what a bridge needs besides (notification topics, metadata of routing). */
-  readonly record: AdmissionRecord;
 }
 
 export interface AdmissionRequest {
@@ -65,4 +77,170 @@ export interface Admission {
 export interface AdmissionObserver {
   /** Time of the whole token verification, curve included. */
   verified(facts: { readonly micros: number; readonly outcome: "accepted" | "refused" }): void;
+}
+
+export interface AdmissionPorts {
+  readonly clock: Clock;
+  readonly registry: Pick<RegistryStore, "lookUpAdmission">;
+  readonly verifier: KeyVerifier;
+  readonly observer: AdmissionObserver;
+}
+
+/** Devices of which the last key that verified is remembered; about 100 bytes each. */
+export const lastKeysMax = 65_536;
+/** Devices of which the last failure of time alone is remembered. */
+export const timeFailuresMax = 16_384;
+/** A device whose clock is wrong has its signature checked at most this often. */
+export const timeFailureIntervalMillis = 10_000;
+
+export function createAdmission(ports: AdmissionPorts): Admission {
+  return new AdmissionDesk(ports);
+}
+
+class AdmissionDesk implements Admission {
+  readonly #ports: AdmissionPorts;
+  readonly #keys: KeyCache;
+  /** numId of a device to the key that verified last. */
+  readonly #lastKeys = new BoundedMap<string, string>(lastKeysMax);
+  /** numId of a device to the monotonic time when its signature was last checked despite a wrong time. */
+  readonly #timeFailures = new BoundedMap<string, number>(timeFailuresMax);
+
+  constructor(ports: AdmissionPorts) {
+    this.#ports = ports;
+    this.#keys = new KeyCache(ports.verifier);
+  }
+
+  admitDeviceToken(request: AdmissionRequest, answer: (outcome: AdmissionOutcome) => void): void {
+    this.#ports.registry.lookUpAdmission(request.deviceName, (record) =>
+      answer(this.#judge(request, record)),
+    );
+  }
+
+  counts(): ReturnType<Admission["counts"]> {
+    return {
+      keysImported: this.#keys.size,
+      lastKeys: this.#lastKeys.size,
+      timeFailures: this.#timeFailures.size,
+    };
+  }
+
+  #judge(request: AdmissionRequest, record: AdmissionRecord | undefined): AdmissionOutcome {
+    const { clock, observer } = this.#ports;
+    const serverSeconds = clock.wallSeconds();
+    const startMillis = clock.monotonicMillis();
+    const tell = (outcome: "accepted" | "refused") =>
+      observer.verified({ micros: (clock.monotonicMillis() - startMillis) * 1000, outcome });
+    try {
+      const verified = this.#verify(request, record, serverSeconds, startMillis);
+      tell("accepted");
+      const principal = principalOf(verified, record);
+      this.#lastKeys.set(principal.deviceNumId, verified.keyId);
+      const enabled = request.bridge === "mqtt" ? record?.registry.mqttEnabled : record?.registry.httpEnabled;
+      if (enabled !== true) return { kind: "refused", because: "bridge_disabled", serverSeconds };
+      return { kind: "admitted", principal };
+    } catch (error) {
+      if (!(error instanceof TokenError)) throw error;
+      tell("refused");
+      return { kind: "refused", because: error, serverSeconds };
+    }
+  }
+
+  #verify(
+    request: AdmissionRequest,
+    record: AdmissionRecord | undefined,
+    now: NumericDate,
+    nowMillis: number,
+  ): VerifiedToken {
+    const device = record?.device;
+    const mayCheckDespiteTime = device !== undefined && this.#mayCheckDespiteTime(device.numId, nowMillis);
+    try {
+      return verifyDeviceToken(
+        request.token,
+        {
+          // An unknown registry has no policy: the default one's refusal looks like any other.
+          policy: record?.registry.policy ?? policyPresets.strict,
+          now,
+          audience: request.deviceName.project,
+          devicePaths: devicePathsOf(request.deviceName, record),
+          ownAgent: request.ownAgent,
+          device: device === undefined ? undefined : this.#factsOf(device),
+          verifyWhenTimeFails: mayCheckDespiteTime,
+        },
+        this.#keys,
+      );
+    } catch (error) {
+      if (mayCheckDespiteTime && error instanceof TokenError && timeErrors.has(error.code)) {
+        this.#timeFailures.set(device.numId, nowMillis);
+      }
+      throw error;
+    }
+  }
+
+  #mayCheckDespiteTime(deviceNumId: string, nowMillis: number): boolean {
+    const last = this.#timeFailures.find(deviceNumId);
+    return last === undefined || nowMillis - last >= timeFailureIntervalMillis;
+  }
+
+  #factsOf(device: NonNullable<AdmissionRecord["device"]>): DeviceFacts {
+    const lastKeyId = this.#lastKeys.find(device.numId);
+    return {
+      blocked: device.blocked,
+      keys: device.keys.map(candidateOf),
+      ...(lastKeyId === undefined ? {} : { lastKeyId }),
+      ...(device.tokensNotBeforeSeconds === undefined
+        ? {}
+        : { tokensNotBeforeSeconds: device.tokensNotBeforeSeconds }),
+    };
+  }
+}
+
+const timeErrors: ReadonlySet<string> = new Set([
+  "token_from_future",
+  "token_not_yet_valid",
+  "token_expired",
+]);
+
+function candidateOf(key: KeyRecord): CandidateKey {
+  return {
+    keyId: key.keyId,
+    alg: key.format.startsWith("ES256") ? "ES256" : "RS256",
+    state: key.state,
+    ...(key.expiresAtSeconds === undefined ? {} : { expiresAtSeconds: key.expiresAtSeconds }),
+    handle: key,
+  };
+}
+
+function devicePathsOf(name: DeviceName, record: AdmissionRecord | undefined): readonly string[] {
+  const device = record?.device;
+  if (device === undefined) return [formatDeviceName(name)];
+  return [
+    formatDeviceName({ ...name, device: device.deviceId }),
+    formatDeviceName({ ...name, device: device.numId }),
+  ];
+}
+
+function principalOf(verified: VerifiedToken, record: AdmissionRecord | undefined): DevicePrincipal {
+  const device = record?.device;
+  const key = device?.keys.find(({ keyId }) => keyId === verified.keyId);
+  if (record === undefined || device === undefined || key === undefined) {
+    throw new Error("a token was verified with a key that is not on record");
+  }
+  const { registry } = record;
+  const graceEnds = verified.claims.exp + registry.policy.graceSeconds;
+  return {
+    registry: { project: registry.project, location: registry.location, registry: registry.registry },
+    registryNumId: registry.numId,
+    deviceId: device.deviceId,
+    deviceNumId: device.numId,
+    policy: registry.policy,
+    keyId: verified.keyId,
+    keyFingerprint: key.fingerprint,
+    keyState: verified.keyState,
+    alg: verified.alg,
+    issuedAtSeconds: verified.claims.iat,
+    expiresAtSeconds: verified.claims.exp,
+    deadlineSeconds: verified.deadlineSeconds,
+    deadlineBecause: verified.deadlineSeconds < graceEnds ? "key_expired" : "token_expired",
+    leniencies: verified.leniencies,
+  };
 }

@@ -4,9 +4,7 @@
  * An import costs a quarter of a verification, so handles are kept (`key-cache.ts`) and made only when a
  * signature is really to be checked with them. Adapter on Node: `host/node-key-verifier.ts`.
  */
-import type { SignatureVerifier } from "@mayfly/core/token";
-
-export type TokenAlgorithm = "ES256" | "RS256";
+import type { TokenAlgorithm } from "@mayfly/core/token";
 
 /** The PEM is no key, or no key of that algorithm. The message says why and never quotes the PEM. */
 export class KeyImportError extends Error {
@@ -28,6 +26,3 @@ export interface KeyVerifier {
   /** The work of one verification with nobody's key, so that an unknown device takes as long as a known one. */
   verifyDummy(alg: TokenAlgorithm, signingInput: Uint8Array, signature: Uint8Array): void;
 }
-
-/** Core's verifier, fed with key records: `CandidateKey.handle` is the `KeyRecord` itself. */
-export type RecordVerifier = SignatureVerifier;

@@ -5,7 +5,14 @@
  * survive the loss of power, or with the reason why it was not taken. Who may send at all was decided by
  * admission; acknowledging on the wire is the bridge's business.
  */
+import type { Clock } from "@mayfly/core";
 import type { DevicePrincipal } from "../auth/admission.ts";
+import { type RegistryStore, StoreError } from "../registry/store.ts";
+import type { Backbone } from "./backbone.ts";
+
+/** design §9, cloud-iot-core.md §8. */
+export const eventBytesMax = 256 * 1024;
+export const stateBytesMax = 64 * 1024;
 
 export type IntakeRefusal =
   | "queue_full"
@@ -32,4 +39,59 @@ export interface Intake {
   takeEvent(principal: DevicePrincipal, event: DeviceEvent, done: (outcome: IntakeOutcome) => void): void;
   /** @param done as for events. `payload` is not kept after the call. */
   takeState(principal: DevicePrincipal, payload: Uint8Array, done: (outcome: IntakeOutcome) => void): void;
+}
+
+export interface IntakePorts {
+  readonly clock: Clock;
+  readonly registry: Pick<RegistryStore, "appendState">;
+  readonly backbone: Pick<Backbone, "append">;
+}
+
+const tooLarge = { kind: "refused", because: "payload_too_large" } as const;
+const stateDurable = { kind: "durable" } as const;
+
+export function createIntake({ clock, registry, backbone }: IntakePorts): Intake {
+  return {
+    takeEvent(principal, { subfolder, payload, deviceMessageId }, done) {
+      if (payload.length > eventBytesMax) return done(tooLarge);
+      backbone.append(
+        {
+          registry: principal.registry,
+          deviceId: principal.deviceId,
+          deviceNumId: principal.deviceNumId,
+          subfolder,
+          payload,
+          publishMs: Math.floor(clock.wallSeconds() * 1000),
+          ...(deviceMessageId === undefined ? {} : { deviceMessageId }),
+        },
+        done,
+      );
+    },
+
+    takeState(principal, payload, done) {
+      if (payload.length > stateBytesMax) return done(tooLarge);
+      const updateMs = Math.floor(clock.wallSeconds() * 1000);
+      // The store may keep the array until its writer took it, and `payload` is a view that will not last.
+      const binaryData = payload.slice();
+      registry
+        .appendState({ ...principal.registry, device: principal.deviceId }, { updateMs, binaryData })
+        .then(
+          () => done(stateDurable),
+          (error: unknown) => done({ kind: "refused", because: refusalOf(error) }),
+        );
+    },
+  };
+}
+
+function refusalOf(error: unknown): IntakeRefusal {
+  if (!(error instanceof StoreError)) return "store_failed";
+  switch (error.code) {
+    case "not_found":
+      return "device_gone";
+    case "disk_full":
+    case "closed":
+      return error.code;
+    default:
+      return "store_failed";
+  }
 }
