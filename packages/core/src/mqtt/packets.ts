@@ -159,12 +159,30 @@ export interface AuthPacket {
 
 /** What a client sends and a server decodes. */
 export type ClientPacket =
-  | ConnectPacket | PublishPacket | PubackPacket | PubrecPacket | PubrelPacket | PubcompPacket
-  | SubscribePacket | UnsubscribePacket | PingreqPacket | DisconnectPacket | AuthPacket;
+  | ConnectPacket
+  | PublishPacket
+  | PubackPacket
+  | PubrecPacket
+  | PubrelPacket
+  | PubcompPacket
+  | SubscribePacket
+  | UnsubscribePacket
+  | PingreqPacket
+  | DisconnectPacket
+  | AuthPacket;
 
 /** What a server sends and a client decodes. */
 export type ServerPacket =
-  | ConnackPacket | PublishPacket | PubackPacket | PubrecPacket | PubrelPacket | PubcompPacket
-  | SubackPacket | UnsubackPacket | PingrespPacket | DisconnectPacket | AuthPacket;
+  | ConnackPacket
+  | PublishPacket
+  | PubackPacket
+  | PubrecPacket
+  | PubrelPacket
+  | PubcompPacket
+  | SubackPacket
+  | UnsubackPacket
+  | PingrespPacket
+  | DisconnectPacket
+  | AuthPacket;
 
 export type MqttPacket = ClientPacket | ServerPacket;
