@@ -1,0 +1,99 @@
+/**
+ * Outside programs that some tests need: clients we did not write, and witnesses that see what we do.
+ *
+ * On a developer's machine a missing one is a skip, counted and printed with what to install. With `CI=true` the
+ * set-up installs it (Debian's apt) or fails: a check that CI silently leaves out is no check.
+ */
+import { spawnSync } from "node:child_process";
+import type { TestContext } from "node:test";
+
+type Service = {
+  /** Debian's package. */
+  readonly aptPackage: string;
+  /** A command that ends with 0 where the service is there. */
+  readonly probe: readonly [string, ...string[]];
+};
+
+const onPath = (program: string): Service["probe"] => ["sh", "-c", `command -v ${program}`];
+
+export const services = {
+  mosquitto_pub: { aptPackage: "mosquitto-clients", probe: onPath("mosquitto_pub") },
+  mosquitto_sub: { aptPackage: "mosquitto-clients", probe: onPath("mosquitto_sub") },
+  openssl: { aptPackage: "openssl", probe: onPath("openssl") },
+  strace: { aptPackage: "strace", probe: onPath("strace") },
+  // Debian's module belongs to Debian's Python; another python3 on the path does not see it.
+  paho: { aptPackage: "python3-paho-mqtt", probe: ["/usr/bin/python3", "-c", "import paho.mqtt.client"] },
+} as const satisfies Record<string, Service>;
+
+export type ServiceName = keyof typeof services;
+
+/** Thrown by {@link requireService} to leave a test that was skipped. */
+export class ServiceMissing extends Error {
+  override readonly name = "ServiceMissing";
+}
+
+/** Whether CI's stricter rule applies. */
+export function isCi(environment: NodeJS.ProcessEnv = process.env): boolean {
+  return environment["CI"] === "true" || environment["CI"] === "1";
+}
+
+/** Whether the program is on this machine. */
+export function isServiceThere(name: ServiceName): boolean {
+  const [command, ...args] = services[name].probe;
+  return spawnSync(command, args, { stdio: "ignore" }).status === 0;
+}
+
+/**
+ * The first line of a test that needs an outside program: where it is missing the test ends here, skipped with the
+ * package that would bring it.
+ *
+ * @throws {ServiceMissing} after the skip, which node:test then counts as a skip.
+ * @throws {Error} with `CI=true`, where a missing program is a failure.
+ */
+export function requireService(t: Pick<TestContext, "skip">, name: ServiceName): void {
+  if (isServiceThere(name)) return;
+  const reason = `${name} is not installed (Debian: apt-get install ${services[name].aptPackage})`;
+  if (isCi()) throw new Error(`${reason}; with CI=true that is a failure`);
+  t.skip(reason);
+  throw new ServiceMissing(reason);
+}
+
+/** What is missing, by Debian package. */
+export function findMissingPackages(): readonly string[] {
+  const names = Object.keys(services) as ServiceName[];
+  const missing = names.filter((name) => !isServiceThere(name)).map((name) => services[name].aptPackage);
+  return [...new Set(missing)];
+}
+
+/**
+ * Brings the missing programs where CI's rule applies; elsewhere only says what will be skipped.
+ *
+ * @throws {Error} with `CI=true` when something is still missing afterwards.
+ */
+export function setUpServices(say: (line: string) => void): void {
+  const missing = findMissingPackages();
+  if (missing.length === 0) return;
+  if (!isCi()) {
+    say(`not installed, so some tests will be skipped: ${missing.join(", ")}`);
+    return;
+  }
+
+  say(`installing for CI: ${missing.join(", ")}`);
+  apt("update");
+  apt("install", "--yes", "--no-install-recommends", ...missing);
+  const still = findMissingPackages();
+  if (still.length > 0) throw new Error(`with CI=true these must be there, and are not: ${still.join(", ")}`);
+}
+
+function apt(...args: readonly string[]): void {
+  const isRoot = process.getuid?.() === 0;
+  const [command, ...before] = isRoot ? ["apt-get"] : ["sudo", "--non-interactive", "apt-get"];
+  const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  const end = spawnSync(command ?? "apt-get", [...before, "--quiet", ...args], {
+    stdio: ["ignore", 2, 2],
+    env: environment,
+  });
+  if (end.status !== 0) {
+    throw new Error(`apt-get ${args[0]} failed (${end.error?.message ?? `exit ${end.status}`})`);
+  }
+}
