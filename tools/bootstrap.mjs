@@ -25,7 +25,7 @@ const tasks = /** @type {const} */ ({
   check: ["tools/check.ts"],
   typecheck: ["tools/typecheck.ts"],
   border: ["tools/border/main.ts"],
-  bench: ["bench/main.ts"],
+  bench: ["bench/run.ts"],
   build: ["tools/release/main.ts"],
   sabotage: ["tools/sabotage/main.ts"],
 });
