@@ -1,0 +1,68 @@
+/**
+ * `npm test`: sets up outside programs, holds the house to its checks, runs every test, and ends with one line that
+ * counts them: `N passed, N failed, N skipped`.
+ *
+ * The checks (format, types, borders) are tests like the others, in `house.test.ts`, and run first and alone: a
+ * compiler beside a test of deadlines would make the test lie. With `CI=true` a skip is a failure unless its reason
+ * begins with "cannot be tested here".
+ *
+ * Arguments: `--unit` leaves out the tests that start processes (test/ at the root); `--only PATTERN` runs tests
+ * whose name matches; paths or globs run just those files.
+ */
+import { globSync } from "node:fs";
+import { resolve } from "node:path";
+import { run } from "node:test";
+import { parseArgs } from "node:util";
+import { ROOT } from "./program.ts";
+import { isCi, setUpServices } from "./services.ts";
+import { TestReport } from "./test-report.ts";
+
+const FILES_AT_ONCE = 2;
+/** No test of ours takes longer; one that does hangs. */
+const TEST_MILLIS_MAX = 300_000;
+
+const HOUSE_FILES = ["tools/house.test.ts"];
+const UNIT_FILES = ["packages/*/src/**/*.test.ts", "packages/*/test/**/*.test.ts", "tools/**/*.test.ts"];
+const PROCESS_FILES = ["test/**/*.test.ts"];
+
+const { values, positionals } = parseArgs({
+  options: { unit: { type: "boolean", default: false }, only: { type: "string" } },
+  allowPositionals: true,
+});
+
+const find = (patterns: readonly string[]) =>
+  patterns.flatMap((pattern) => globSync(pattern, { cwd: ROOT }).sort());
+const report = new TestReport((line) => console.log(line));
+
+async function runFiles(paths: readonly string[]): Promise<void> {
+  if (paths.length === 0) return;
+  const events = run({
+    files: paths.map((path) => resolve(ROOT, path)),
+    cwd: ROOT,
+    concurrency: FILES_AT_ONCE,
+    timeout: TEST_MILLIS_MAX,
+    ...(values.only === undefined ? {} : { testNamePatterns: [values.only] }),
+  });
+  for await (const event of events) report.take(event);
+}
+
+try {
+  setUpServices((line) => console.log(line));
+} catch (error) {
+  report.fail("set-up of outside programs", error instanceof Error ? error.message : String(error));
+}
+
+if (positionals.length > 0) {
+  const wanted = find(positionals);
+  if (wanted.length === 0) report.fail("arguments", `no test file matches ${positionals.join(" ")}`);
+  await runFiles(wanted);
+} else {
+  const house = find(HOUSE_FILES);
+  const rest = find(values.unit ? UNIT_FILES : [...UNIT_FILES, ...PROCESS_FILES]).filter(
+    (path) => !house.includes(path),
+  );
+  await runFiles(house);
+  await runFiles(rest);
+}
+
+process.exitCode = report.end({ skipsFail: isCi() }) ? 0 : 1;
