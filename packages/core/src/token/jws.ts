@@ -173,9 +173,17 @@ export function judgeHeader(header: JsonMembers, type: TokenType): JoseHeader {
 
 const algShownMax = 16;
 
+// ASCII only: the language's own case mapping also makes "S" of "ſ" and "k" of the Kelvin sign.
 function isSameIgnoringCase(a: string, b: string): boolean {
-  // ASCII only: toUpperCase would also turn "ſ" into "S".
-  return a.length === b.length && a.toUpperCase() === b && a.toLowerCase().toUpperCase() === b;
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) {
+    if (lowerAscii(a.charCodeAt(i)) !== lowerAscii(b.charCodeAt(i))) return false;
+  }
+  return true;
+}
+
+function lowerAscii(code: number): number {
+  return code >= 0x41 && code <= 0x5a ? code + 0x20 : code;
 }
 
 function headerUnsupported(member: string): TokenError {

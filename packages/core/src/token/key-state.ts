@@ -26,7 +26,7 @@ export interface CandidateKey {
   /** The one algorithm it serves; a token of another is never checked against it. */
   readonly alg: TokenAlgorithm;
   readonly state: KeyState;
-  /** From this instant on it verifies nothing (NumericDate). Required sense of `retiring`: absent means no date yet. */
+  /** From this instant on it verifies nothing. A `retiring` key without one has no date yet and verifies. */
   readonly expiresAtSeconds?: NumericDate;
   /** The public key as the verifier wants it; opaque here. */
   readonly handle: unknown;

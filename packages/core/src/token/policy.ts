@@ -46,7 +46,7 @@ export interface RegistryPolicy extends TokenPolicy {
 const day = 86_400;
 const lenientSkewSeconds = 600;
 
-export const policyPresets = {
+export const policyPresets: Readonly<Record<TokenPolicy["preset"], RegistryPolicy>> = {
   strict: {
     preset: "strict",
     skewSeconds: 90,
@@ -78,7 +78,7 @@ export const policyPresets = {
     connectionMaxSeconds: day,
     idleMaxSeconds: 1200,
   },
-} as const satisfies Record<TokenPolicy["preset"], RegistryPolicy>;
+};
 
 export type PolicyErrorCode = "policy_out_of_range" | "policy_malformed";
 

@@ -125,9 +125,7 @@ function verifyTimelyToken(
   checkLifetime(claims, policy);
   checkAudience(claims, context);
   checkSubject(claims, context);
-  const device = admissibleDevice(claims, context, () =>
-    verifier.verifyDummy(header.alg, parts.signingInput, parts.signature),
-  );
+  const device = admissibleDevice(parts, header, claims, context, verifier);
   const key = findVerifyingKey(parts, header, device, context, verifier);
   const deadline = claims.exp + policy.graceSeconds;
   return {
@@ -175,28 +173,32 @@ function checkSubject(claims: JwtClaims, context: VerificationContext): void {
 const textShownMax = 128;
 
 function admissibleDevice(
+  parts: JwsParts,
+  header: JoseHeader,
   claims: JwtClaims,
   context: VerificationContext,
-  spendDummy: () => void,
+  verifier: SignatureVerifier,
 ): DeviceFacts {
   const { device } = context;
-  if (device === undefined) {
-    spendDummy();
-    throw new TokenError("device_unknown", "the registry has no such device");
+  const refusal = findDeviceRefusal(device, claims);
+  if (device !== undefined && refusal === undefined) return device;
+  // As much work as for a device that is admissible: for a signature of the wrong form that is none.
+  const { signature, signingInput } = parts;
+  if (findMalformation(header.alg, signature) === undefined) {
+    verifier.verifyDummy(header.alg, signingInput, signature);
   }
-  if (device.blocked) {
-    spendDummy();
-    throw new TokenError("device_blocked", "the device is blocked");
-  }
+  throw refusal ?? new TokenError("device_unknown", "the registry has no such device");
+}
+
+function findDeviceRefusal(device: DeviceFacts | undefined, claims: JwtClaims): TokenError | undefined {
+  if (device === undefined) return undefined;
+  if (device.blocked) return new TokenError("device_blocked", "the device is blocked");
   const since = device.tokensNotBeforeSeconds;
-  if (since !== undefined && claims.iat < since) {
-    spendDummy();
-    throw new TokenError("token_superseded", "the token was issued before the device's tokens were renewed", {
-      iat: claims.iat,
-      tokensNotBefore: since,
-    });
-  }
-  return device;
+  if (since === undefined || claims.iat >= since) return undefined;
+  return new TokenError("token_superseded", "the token is older than the device's tokens may be", {
+    iat: claims.iat,
+    tokensNotBefore: since,
+  });
 }
 
 function findVerifyingKey(
@@ -208,7 +210,13 @@ function findVerifyingKey(
 ): CandidateKey {
   const { alg } = header;
   const { signature, signingInput } = parts;
-  checkSignatureForm(alg, signature);
+  const malformation = findMalformation(alg, signature);
+  if (malformation !== undefined) {
+    throw new TokenError("token_signature_malformed", `the signature has the wrong form: ${malformation}`, {
+      alg,
+      because: malformation,
+    });
+  }
   const { verifying, refused } = keysToTry(device.keys, {
     alg,
     kid: header.kid,
@@ -237,13 +245,11 @@ function findVerifyingKey(
   throw new TokenError("key_none", `the device has no key that may verify ${alg}`, { alg });
 }
 
-function checkSignatureForm(alg: TokenAlgorithm, signature: Uint8Array): void {
+function findMalformation(
+  alg: TokenAlgorithm,
+  signature: Uint8Array,
+): "length" | "der" | "range" | undefined {
+  if (alg === "ES256") return findEs256Malformation(signature);
   // An RSA signature is as long as the modulus, which only the verifier knows.
-  const because =
-    alg === "ES256" ? findEs256Malformation(signature) : signature.length === 0 ? "length" : undefined;
-  if (because === undefined) return;
-  throw new TokenError("token_signature_malformed", `the signature has the wrong form: ${because}`, {
-    alg,
-    because,
-  });
+  return signature.length === 0 ? "length" : undefined;
 }
