@@ -62,6 +62,8 @@ export function readSourceFacts(source: string): SourceFacts {
     if (token.text === "import") {
       const found = readImport(tokens, i);
       if (found !== undefined) imports.push(found);
+      // The clause only names; what it names is judged by its module.
+      if (found !== undefined) i = findClauseEnd(tokens, i);
     } else if (token.text === "export") {
       const found = readExportFrom(tokens, i);
       if (found !== undefined) imports.push(found);
@@ -93,8 +95,8 @@ function readImport(tokens: readonly Token[], at: number): ImportFact | undefine
   if (next === ":" || next === "?") return undefined; // a property called "import"
   if (next === "(") return readCall(tokens, at + 2, line);
   if (next === ".") {
-    const resolves = textAt(tokens, at + 3) === "resolve" && textAt(tokens, at + 4) === "(";
-    return resolves ? readCall(tokens, at + 5, line) : undefined;
+    const resolves = textAt(tokens, at + 4) === "resolve" && textAt(tokens, at + 5) === "(";
+    return resolves ? readCall(tokens, at + 6, line) : undefined;
   }
   const end = findSpecifier(tokens, at + 1);
   if (end === undefined) return undefined;
@@ -141,6 +143,11 @@ function findSpecifier(tokens: readonly Token[], from: number): number | undefin
   return undefined;
 }
 
+/** The last token of the static import at `at`; of a call, its first. */
+function findClauseEnd(tokens: readonly Token[], at: number): number {
+  return ["(", "."].includes(textAt(tokens, at + 1) ?? "") ? at : (findSpecifier(tokens, at + 1) ?? at);
+}
+
 /** The names an import or export clause takes; those marked `type` touch nothing and are left out. */
 function readNames(clause: readonly Token[], typeOnly: boolean): readonly string[] {
   if (typeOnly && clause.every((token) => token.text !== "*")) return [];
@@ -150,7 +157,8 @@ function readNames(clause: readonly Token[], typeOnly: boolean): readonly string
   if (clause[0]?.kind === "name" && open !== 0) names.push("default");
   let isNext = true;
   for (const token of open < 0 ? [] : clause.slice(open + 1)) {
-    if (token.text === "," || token.text === "}") isNext = true;
+    if (token.text === "}") break;
+    if (token.text === ",") isNext = true;
     else if (isNext) {
       names.push(token.text);
       isNext = false;
