@@ -1,0 +1,14 @@
+/**
+ * Front door of the agent's adapters for Node.
+ */
+export { createNodeAgent, type NodeAgentOptions } from "./create-node-agent.ts";
+export { createSoftwareSigner, SignerError, type SignerErrorCode } from "./software-signer.ts";
+export {
+  buildFloorSeconds,
+  nodeClock,
+  nodeRandom,
+  nodeSha256,
+  nodeTimers,
+  trustAfter,
+} from "./system-ports.ts";
+export { createTlsConnect, type TlsTarget } from "./tls-connect.ts";

@@ -1,0 +1,25 @@
+/**
+ * Front door of the device agent. Nothing behind it knows a host; adapters for Node are at
+ * `@mayfly/device/node`.
+ */
+export {
+  type Agent,
+  type AgentHandlers,
+  agentUserName,
+  createAgent,
+  type PublishAnswer,
+  type PublishOptions,
+  type PublishRefusal,
+} from "./agent.ts";
+export { AgentOptionError, type AgentOptions, type OutboxBounds } from "./options.ts";
+export type { PublishOutcome } from "./outbox.ts";
+export type {
+  AgentPorts,
+  AgentSigner,
+  ClockTrust,
+  Connect,
+  Es256MessageSigner,
+  LinkEvents,
+} from "./ports.ts";
+export type { RefusalAction } from "./session/refusal.ts";
+export type { AgentEvent, AgentState, AgentStatus } from "./status.ts";

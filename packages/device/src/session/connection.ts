@@ -1,0 +1,143 @@
+/**
+ * One Network Connection of the agent: a link, the session machine on it, and their timers.
+ *
+ * Left to others: when to open one, and with which token.
+ */
+import type { ByteLink, CancelTimer } from "@mayfly/core";
+import type { OutgoingMessage } from "../outbox.ts";
+import type { AgentPorts } from "../ports.ts";
+import { Session, type SessionOptions, type SessionReport } from "./session.ts";
+
+/** For name look-up, TCP and TLS together. */
+export const linkOpenMillisMax = 20_000;
+
+export type ConnectionReport =
+  | SessionReport
+  /** The link is up: `connect` may be called. */
+  | { readonly kind: "opened" }
+  /** The link never came up; the last report. */
+  | { readonly kind: "unreachable"; readonly because: string };
+
+export class Connection {
+  readonly #ports: Pick<AgentPorts, "clock" | "timers">;
+  readonly #session: Session;
+  readonly #link: ByteLink;
+  #report: (report: ConnectionReport) => void;
+  #opened = false;
+  #linkIsOver = false;
+  #linkBecause = "";
+  #timer: { readonly dueMillis: number; readonly cancel: CancelTimer } | undefined;
+
+  constructor(
+    ports: Pick<AgentPorts, "clock" | "timers" | "connect">,
+    options: SessionOptions,
+    report: (connection: Connection, report: ConnectionReport) => void,
+  ) {
+    this.#ports = ports;
+    this.#report = (what) => report(this, what);
+    this.#session = new Session(options, {
+      write: (bytes) => this.#link.write(bytes),
+      close: () => this.#link.close(),
+      report: (what) => this.#report(what),
+    });
+    this.#link = ports.connect({
+      opened: () => this.#linkOpened(),
+      received: (bytes) => {
+        if (this.#linkIsOver) return;
+        this.#session.receive(bytes, ports.clock.monotonicMillis());
+        this.#arm();
+      },
+      closed: (because) => this.#linkClosed(because),
+    });
+    const dueMillis = ports.clock.monotonicMillis() + linkOpenMillisMax;
+    this.#timer = {
+      dueMillis,
+      cancel: ports.timers.after(linkOpenMillisMax, () => this.#giveUpOpening()),
+    };
+  }
+
+  get isAccepted(): boolean {
+    return this.#session.isAccepted;
+  }
+
+  get inFlight(): number {
+    return this.#session.inFlight;
+  }
+
+  /** Why the link ended, in the adapter's words. */
+  get linkBecause(): string {
+    return this.#linkBecause;
+  }
+
+  connect(token: string): void {
+    this.#session.connect(token, this.#ports.clock.monotonicMillis());
+    this.#arm();
+  }
+
+  mayPublish(qos: 0 | 1): boolean {
+    return this.#session.mayPublish(qos);
+  }
+
+  publish(message: OutgoingMessage, key: number): "written" | "too_large" {
+    return this.#session.publish(message, key, this.#ports.clock.monotonicMillis());
+  }
+
+  settleDownlink(packetIdentifier: number, isTaken: boolean): void {
+    this.#session.settleDownlink(packetIdentifier, isTaken, this.#ports.clock.monotonicMillis());
+  }
+
+  /** Takes leave of the bridge, closes the link and reports nothing any more. */
+  leave(): void {
+    this.#report = () => {};
+    this.#cancelTimer();
+    this.#linkIsOver = true;
+    this.#session.disconnect(this.#ports.clock.monotonicMillis());
+  }
+
+  #linkOpened(): void {
+    if (this.#linkIsOver || this.#opened) return;
+    this.#opened = true;
+    this.#cancelTimer();
+    this.#report({ kind: "opened" });
+  }
+
+  #linkClosed(because: string): void {
+    if (this.#linkIsOver) return;
+    this.#linkIsOver = true;
+    this.#linkBecause = because;
+    this.#cancelTimer();
+    if (this.#opened) this.#session.linkClosed();
+    else this.#report({ kind: "unreachable", because });
+  }
+
+  #giveUpOpening(): void {
+    this.#timer = undefined;
+    this.#linkClosed("no connection in time");
+    this.#link.close();
+  }
+
+  // The session's due time mostly moves on; a timer that finds itself early just sets the next one.
+  #arm(): void {
+    const dueMillis = this.#session.dueMillis;
+    if (dueMillis === undefined) {
+      this.#cancelTimer();
+      return;
+    }
+    if (this.#timer !== undefined && this.#timer.dueMillis <= dueMillis) return;
+    this.#cancelTimer();
+    const delay = Math.max(0, dueMillis - this.#ports.clock.monotonicMillis());
+    this.#timer = {
+      dueMillis,
+      cancel: this.#ports.timers.after(delay, () => {
+        this.#timer = undefined;
+        this.#session.tick(this.#ports.clock.monotonicMillis());
+        this.#arm();
+      }),
+    };
+  }
+
+  #cancelTimer(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+}
