@@ -6,7 +6,6 @@ import {
   createHash,
   createPublicKey,
   generateKeyPairSync,
-  type JsonWebKey,
   KeyObject,
   sign,
   verify,
@@ -57,7 +56,7 @@ export function makeRsaKey(keyId: string): TestKey {
   return { keyId, ...generateKeyPairSync("rsa", { modulusLength: 2048 }) };
 }
 
-export function importJwk(jwk: JsonWebKey): KeyObject {
+export function importJwk(jwk: Readonly<Record<string, string>>): KeyObject {
   return createPublicKey({ key: jwk, format: "jwk" });
 }
 
