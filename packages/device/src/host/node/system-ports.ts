@@ -25,8 +25,8 @@ export const nodeSha256: Sha256 = {
   digest: (bytes) => createHash("sha256").update(bytes).digest(),
 };
 
-/** 2026-11-01T00:00:00Z: this program did not exist before, so a clock that says so is wrong. */
-export const buildFloorSeconds: NumericDate = 1_793_491_200;
+/** 2026-01-01T00:00:00Z: this program did not exist before, so a clock that says so is wrong. */
+export const buildFloorSeconds: NumericDate = 1_767_225_600;
 
 /**
  * The system clock is taken at its word once it is past the date of the build: enough to catch a machine

@@ -44,10 +44,10 @@ function openLink(
     port: target.port,
     ca: target.caPem,
     minVersion: "TLSv1.2",
-    noDelay: true,
     ...(isIP(name) !== 0 ? undefined : { servername: name }),
     ...(session === undefined ? undefined : { session }),
   });
+  socket.setNoDelay(true);
   let because = "";
   let isClosing = false;
   let closeTimer: NodeJS.Timeout | undefined;
@@ -57,7 +57,7 @@ function openLink(
   });
   socket.on("session", keepSession);
   socket.on("data", (bytes) => {
-    if (!isClosing) events.received(bytes);
+    if (!isClosing && typeof bytes !== "string") events.received(bytes);
   });
   socket.on("error", (error: NodeJS.ErrnoException) => {
     because = error.code ?? error.name;
