@@ -80,7 +80,7 @@ test("the exit code of the program is ours", async (t) => {
 });
 
 test("SIGTERM reaches the program, and its answer is ours", async (t) => {
-  const { boot, clone, env } = freshClone(
+  const { clone, env } = freshClone(
     t,
     `#!/bin/sh\ntrap 'exit 9' TERM\necho ready\nwhile :; do sleep 0.05; done\n`,
   );

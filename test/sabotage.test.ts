@@ -1,0 +1,39 @@
+/**
+ * The promises of docs/promises.md: each is broken in a copy of the tree, and its test must fail.
+ *
+ * Here run the rows whose test is one of a package; those that start processes (kill -9, strace) are run by
+ * `npm run sabotage`, which runs all.
+ */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { ROOT } from "../tools/program.ts";
+import { SabotagedTree } from "../tools/sabotage/engine.ts";
+import { writePromises } from "../tools/sabotage/promises-table.ts";
+import { sabotages } from "../tools/sabotage/table.ts";
+
+test("docs/promises.md shows the table of sabotages as it is (npm run sabotage -- --write)", () => {
+  const document = readFileSync(join(ROOT, "docs/promises.md"), "utf8");
+
+  assert.equal(document, writePromises(document, sabotages));
+});
+
+test("the text each sabotage replaces stands in its file exactly once", () => {
+  const gone = sabotages.filter(
+    ({ file, find }) => readFileSync(join(ROOT, file), "utf8").split(find).length !== 2,
+  );
+
+  assert.deepEqual(gone, []);
+});
+
+const tree = new SabotagedTree(ROOT);
+after(() => tree.remove());
+
+for (const sabotage of sabotages.filter((row) => row.test.startsWith("packages/"))) {
+  test(`the tests notice who would ${sabotage.deed}`, async () => {
+    const outcome = await tree.try(sabotage);
+
+    assert.deepEqual(outcome, { kind: "noticed" });
+  });
+}

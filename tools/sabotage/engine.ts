@@ -1,0 +1,131 @@
+/**
+ * Sabotage: break one promise in a copy of the tree, run the test that should notice, and see it fail.
+ *
+ * The named test must first pass in the untouched copy, and then fail by its own name: a file that no longer loads
+ * proves nothing about the promise.
+ *
+ * Left to others: which promises there are (`table.ts`), which rows to run (`main.ts`).
+ */
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { runProgram } from "../program.ts";
+import type { Sabotage } from "./table.ts";
+
+export type SabotageOutcome =
+  | { readonly kind: "noticed" }
+  /** The test passed although the promise was broken. */
+  | { readonly kind: "survived" }
+  /** The row itself is wrong: its text is gone, or its test does not pass (or is not there) to begin with. */
+  | { readonly kind: "row_broken"; readonly because: string };
+
+/** What is copied; the rest of a tree is not needed to run its tests. */
+const COPIED = ["packages", "tools", "test", "bench", "docs", "package.json", "tsconfig.base.json"];
+const LEFT_OUT = /(^|\/)(node_modules|dist|\.build|mayfly-data)$/;
+
+/** A copy of a tree in which a promise may be broken. */
+export class SabotagedTree {
+  readonly folder: string;
+  readonly #baselines = new Map<string, TestEnd>();
+
+  /** @param root the tree to copy; its node_modules is linked, but for our own packages: those are the copy's. */
+  constructor(root: string) {
+    this.folder = mkdtempSync(join(tmpdir(), "mayfly-sabotage-"));
+    for (const name of COPIED.filter((name) => existsSync(join(root, name)))) {
+      cpSync(join(root, name), join(this.folder, name), {
+        recursive: true,
+        filter: (path) => !LEFT_OUT.test(path.slice(root.length)),
+      });
+    }
+    this.#linkModules(join(root, "node_modules"));
+  }
+
+  /** Breaks the promise, runs its test, and mends the promise again. */
+  async try(sabotage: Sabotage): Promise<SabotageOutcome> {
+    const file = join(this.folder, sabotage.file);
+    const source = existsSync(file) ? readFileSync(file, "utf8") : "";
+    const found = source.split(sabotage.find).length - 1;
+    if (found !== 1) {
+      return rowBroken(`the text to replace stands ${found} times in ${sabotage.file}, not once`);
+    }
+
+    const before = await this.#baseline(sabotage);
+    if (before.passed === 0) return rowBroken(`no test "${sabotage.name}…" passes in ${sabotage.test}`);
+    if (before.failed > 0) return rowBroken(`"${sabotage.name}…" fails without sabotage`);
+
+    // A function as replacement: "$&" and its like in the text stay what they are.
+    writeFileSync(
+      file,
+      source.replace(sabotage.find, () => sabotage.replace),
+    );
+    const after = await this.#run(sabotage);
+    writeFileSync(file, source);
+    if (after.failed > 0) return { kind: "noticed" };
+    return after.passed > 0 ? { kind: "survived" } : rowBroken("the sabotaged source does not even load");
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  async #baseline(sabotage: Sabotage): Promise<TestEnd> {
+    const key = `${sabotage.test}\n${sabotage.name}`;
+    const known = this.#baselines.get(key);
+    if (known !== undefined) return known;
+    const end = await this.#run(sabotage);
+    this.#baselines.set(key, end);
+    return end;
+  }
+
+  async #run({ test, name }: Sabotage): Promise<TestEnd> {
+    const pattern = `^${name.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")}`;
+    const end = await runProgram(
+      process.execPath,
+      ["--test", "--test-reporter=tap", `--test-name-pattern=/${pattern.replaceAll("/", "\\/")}/`, test],
+      // Inside a test run, node:test would take itself for a child and say nothing readable.
+      { cwd: this.folder, env: { ...process.env, NODE_TEST_CONTEXT: undefined } },
+    );
+    return countTests(end.stdout, name);
+  }
+
+  #linkModules(modules: string): void {
+    if (!existsSync(modules)) return;
+    const own = join(this.folder, "node_modules");
+    mkdirSync(join(own, "@mayfly"), { recursive: true });
+    for (const name of readdirSync(modules)) {
+      if (name !== "@mayfly") symlinkSync(join(modules, name), join(own, name));
+    }
+    for (const name of readdirSync(join(this.folder, "packages"))) {
+      symlinkSync(join("..", "..", "packages", name), join(own, "@mayfly", name));
+    }
+  }
+}
+
+type TestEnd = { readonly passed: number; readonly failed: number };
+
+/** Counts the tests of that name in TAP, leaving out those skipped. */
+export function countTests(tap: string, name: string): TestEnd {
+  let passed = 0;
+  let failed = 0;
+  for (const [, not, title = ""] of tap.matchAll(/^ *(not )?ok \d+ - (.*)$/gm)) {
+    // TAP writes a backslash before a hash that is part of the title.
+    if (/ # (SKIP|TODO)/i.test(title) || !title.replaceAll("\\#", "#").startsWith(name)) continue;
+    if (not === undefined) passed += 1;
+    else failed += 1;
+  }
+  return { passed, failed };
+}
+
+function rowBroken(because: string): SabotageOutcome {
+  return { kind: "row_broken", because };
+}
