@@ -39,7 +39,10 @@ export interface RegistryRecord extends RegistryRef {
   readonly mqttEnabled: boolean;
   readonly httpEnabled: boolean;
   readonly logLevel: LogLevel;
-  readonly eventNotificationConfigs: readonly { readonly subfolderMatches: string; readonly pubsubTopicName: string }[];
+  readonly eventNotificationConfigs: readonly {
+    readonly subfolderMatches: string;
+    readonly pubsubTopicName: string;
+  }[];
   readonly stateNotificationTopic: string;
   /** CA certificates (PEM), at most 10. */
   readonly credentials: readonly string[];
@@ -118,8 +121,15 @@ export interface DeviceRecord extends RegistryRef {
 export interface AdmissionRecord {
   readonly registry: Pick<
     RegistryRecord,
-    | "project" | "location" | "registry" | "numId" | "policy" | "mqttEnabled" | "httpEnabled"
-    | "eventNotificationConfigs" | "stateNotificationTopic"
+    | "project"
+    | "location"
+    | "registry"
+    | "numId"
+    | "policy"
+    | "mqttEnabled"
+    | "httpEnabled"
+    | "eventNotificationConfigs"
+    | "stateNotificationTopic"
   >;
   readonly device?: Pick<DeviceRecord, "deviceId" | "numId" | "blocked" | "keys" | "tokensNotBeforeSeconds">;
 }
@@ -128,8 +138,14 @@ export interface AdmissionRecord {
 export interface RegistryChange {
   /** Grows by at least 1; commit order. */
   readonly sequence: number;
-  readonly kind: "registry_created" | "registry_updated" | "registry_deleted"
-    | "device_created" | "device_updated" | "device_deleted" | "config_updated";
+  readonly kind:
+    | "registry_created"
+    | "registry_updated"
+    | "registry_deleted"
+    | "device_created"
+    | "device_updated"
+    | "device_deleted"
+    | "config_updated";
   readonly registry: RegistryRef;
   readonly deviceId?: string;
   readonly atMs: number;

@@ -6,13 +6,28 @@
  * look-up is on the path of a CONNECT; it answers at once where the adapter can.
  */
 import type {
-  AdmissionRecord, DeviceActivity, DeviceConfigVersion, DeviceRecord, DeviceRef, DeviceStateVersion,
-  RegistryChange, RegistryRecord, RegistryRef,
+  AdmissionRecord,
+  DeviceActivity,
+  DeviceConfigVersion,
+  DeviceRecord,
+  DeviceRef,
+  DeviceStateVersion,
+  RegistryChange,
+  RegistryRecord,
+  RegistryRef,
 } from "./model.ts";
 
 export type StoreErrorCode =
-  | "already_exists" | "not_found" | "not_empty" | "version_mismatch" | "key_taken"
-  | "schema_too_new" | "locked" | "disk_full" | "closed" | "store_failed";
+  | "already_exists"
+  | "not_found"
+  | "not_empty"
+  | "version_mismatch"
+  | "key_taken"
+  | "schema_too_new"
+  | "locked"
+  | "disk_full"
+  | "closed"
+  | "store_failed";
 
 /** The store refused or failed. `code` is stable and public; nothing was changed. */
 export class StoreError extends Error {
@@ -32,8 +47,17 @@ export interface Page<T> {
 
 /** Fields to set; an absent one is left as it is. */
 export type RegistryPatch = Partial<
-  Pick<RegistryRecord, "policy" | "retention" | "mqttEnabled" | "httpEnabled" | "logLevel"
-    | "eventNotificationConfigs" | "stateNotificationTopic" | "credentials">
+  Pick<
+    RegistryRecord,
+    | "policy"
+    | "retention"
+    | "mqttEnabled"
+    | "httpEnabled"
+    | "logLevel"
+    | "eventNotificationConfigs"
+    | "stateNotificationTopic"
+    | "credentials"
+  >
 >;
 export type DevicePatch = Partial<
   Pick<DeviceRecord, "blocked" | "logLevel" | "metadata" | "gatewayAuthMethod" | "keys">
@@ -59,17 +83,28 @@ export interface RegistryStore {
   /** @throws {StoreError} already_exists. The store makes numId; the record given carries none. */
   createRegistry(record: Omit<RegistryRecord, "numId" | "createdMs" | "updatedMs">): Promise<RegistryRecord>;
   findRegistry(ref: RegistryRef): Promise<RegistryRecord | undefined>;
-  listRegistries(parent: { readonly project: string; readonly location?: string }, page: { readonly size: number; readonly token?: string }): Promise<Page<RegistryRecord>>;
+  listRegistries(
+    parent: { readonly project: string; readonly location?: string },
+    page: { readonly size: number; readonly token?: string },
+  ): Promise<Page<RegistryRecord>>;
   /** @throws {StoreError} not_found */
   updateRegistry(ref: RegistryRef, patch: RegistryPatch): Promise<RegistryRecord>;
   /** @throws {StoreError} not_found; not_empty while it has devices. */
   deleteRegistry(ref: RegistryRef): Promise<void>;
 
   /** Config version 1 is made from `config` (default empty). @throws {StoreError} already_exists, not_found (registry), key_taken (policy duplicateKeys "refuse", or the key is revoked anywhere in the project) */
-  createDevice(record: Omit<DeviceRecord, "numId" | "createdMs" | "updatedMs" | "config" | "state" | "activity"> & { readonly config?: Uint8Array }): Promise<DeviceRecord>;
+  createDevice(
+    record: Omit<DeviceRecord, "numId" | "createdMs" | "updatedMs" | "config" | "state" | "activity"> & {
+      readonly config?: Uint8Array;
+    },
+  ): Promise<DeviceRecord>;
   findDevice(ref: DeviceRef): Promise<DeviceRecord | undefined>;
   /** Ordered by device id; `ids` (string ids or numIds) restricts to those that exist. @throws {StoreError} not_found (registry) */
-  listDevices(registry: RegistryRef, page: { readonly size: number; readonly token?: string }, filter?: { readonly ids?: readonly string[]; readonly gatewayType?: "GATEWAY" | "NON_GATEWAY" }): Promise<Page<DeviceRecord>>;
+  listDevices(
+    registry: RegistryRef,
+    page: { readonly size: number; readonly token?: string },
+    filter?: { readonly ids?: readonly string[]; readonly gatewayType?: "GATEWAY" | "NON_GATEWAY" },
+  ): Promise<Page<DeviceRecord>>;
   /** @throws {StoreError} not_found, key_taken */
   updateDevice(ref: DeviceRef, patch: DevicePatch): Promise<DeviceRecord>;
   /** @throws {StoreError} not_found */
