@@ -1,0 +1,267 @@
+/**
+ * The device HTTPS API, as Cloud IoT Core's HTTP bridge spoke: publishEvent, setState, config.
+ *
+ * HTTP/1.1 only and tolerant of what firmware in the field sends (bare line feeds, two blanks, both spellings,
+ * both base64 alphabets); answers are printed one member a line because some firmware reads them line by line.
+ * The token is judged before the body is read, by the same admission as MQTT, and every refusal looks the
+ * same. 200 means durable. No admin route exists here.
+ */
+import type { TlsOptions } from "node:tls";
+import {
+  base64Encode,
+  type Clock,
+  type DeviceName,
+  isEventSubfolder,
+  parseDeviceName,
+  utf8Length,
+} from "@mayfly/core";
+import { refusalOnWire, TokenError } from "@mayfly/core/token";
+import { type FastifyInstance, type FastifyRequest, fastify } from "fastify";
+import type { Admission, DevicePrincipal } from "../auth/admission.ts";
+import type { DeviceConfigVersion, DeviceRef } from "../registry/model.ts";
+import type { RegistryStore } from "../registry/store.ts";
+import type { Intake, IntakeOutcome, IntakeRefusal } from "../telemetry/intake.ts";
+import { ApiError, invalidField } from "./api-error.ts";
+import { findBearerToken } from "./authorization.ts";
+import {
+  addRoutes,
+  answerErrors,
+  commonOptions,
+  type OnInternalError,
+  takeJsonBodies,
+} from "./fastify-app.ts";
+import { findObject, integerOf, type JsonFields, readBytes, readObject, readString } from "./json-fields.ts";
+import type { Route } from "./route.ts";
+
+/** 256 KiB of payload in base64 and some room. */
+export const DEVICE_BODY_BYTES_MAX = 512 * 1024;
+/** An 8 KiB token and some room. */
+export const DEVICE_HEADER_BYTES_MAX = 16 * 1024;
+export const EVENT_BYTES_MAX = 256 * 1024;
+export const STATE_BYTES_MAX = 64 * 1024;
+export const MESSAGE_ID_BYTES_MAX = 128;
+
+export interface DeviceApiPorts {
+  readonly admission: Pick<Admission, "admitDeviceToken">;
+  readonly intake: Intake;
+  readonly registry: Pick<RegistryStore, "lookUpConfig" | "recordActivity">;
+  readonly clock: Clock;
+  readonly onInternalError: OnInternalError;
+}
+
+export interface DeviceApiOptions {
+  /** Absent: plain HTTP, for tests. */
+  readonly tls?: TlsOptions;
+}
+
+const devicePath = "/v1/projects/{project}/locations/{location}/registries/{registry}/devices/{device}";
+
+/** @returns A Fastify app that is not listening yet. */
+export function createDeviceApi(ports: DeviceApiPorts, options: DeviceApiOptions = {}): FastifyInstance {
+  const common = commonOptions(DEVICE_BODY_BYTES_MAX, prettyJson);
+  const http = { insecureHTTPParser: true, maxHeaderSize: DEVICE_HEADER_BYTES_MAX };
+  // Fastify types each kind of server apart; what is used of the app here and outside is the same in all.
+  const app = (options.tls === undefined
+    ? fastify({ ...common, http })
+    : fastify({
+        ...common,
+        https: { ...options.tls, ...http, ALPNProtocols: ["http/1.1"] },
+      })) as unknown as FastifyInstance;
+
+  const principals = new WeakMap<object, DevicePrincipal>();
+  app.addHook("onRequest", async (request, reply) => {
+    // The tolerant parser takes both framings; whichever it chose, somebody else could have chosen the other.
+    if (
+      request.headers["transfer-encoding"] !== undefined &&
+      request.headers["content-length"] !== undefined
+    ) {
+      reply.header("connection", "close");
+      throw new ApiError(
+        "INVALID_ARGUMENT",
+        "Transfer-Encoding and Content-Length must not be sent together.",
+      );
+    }
+    if (!request.is404 && request.routeOptions.config.permission === "device")
+      principals.set(request, await admit(request));
+  });
+
+  async function admit(request: FastifyRequest): Promise<DevicePrincipal> {
+    if (request.headers.authorization === undefined) {
+      throw new ApiError("UNAUTHENTICATED", 'No "authorization" header found.');
+    }
+    const deviceName = deviceNameOf(request);
+    const outcome = await new Promise<Parameters<Parameters<Admission["admitDeviceToken"]>[1]>[0]>(
+      (answer) => {
+        ports.admission.admitDeviceToken(
+          {
+            deviceName,
+            token: findBearerToken(request) ?? "",
+            ownAgent: request.headers["user-agent"]?.startsWith("mayfly/1") ?? false,
+            bridge: "http",
+          },
+          answer,
+        );
+      },
+    );
+    if (outcome.kind === "admitted") {
+      recordUse(outcome.principal);
+      return outcome.principal;
+    }
+    const { because } = outcome;
+    const isNamed = because instanceof TokenError && refusalOnWire[because.code].named;
+    throw permissionDenied(
+      isNamed ? { "mayfly-refusal": because.code, "mayfly-time": String(outcome.serverSeconds) } : {},
+    );
+  }
+
+  function recordUse(principal: DevicePrincipal): void {
+    ports.registry.recordActivity({
+      device: deviceRefOf(principal),
+      activity: { keyId: principal.keyId, keyUsedMs: Math.floor(ports.clock.wallSeconds() * 1000) },
+    });
+  }
+
+  function principalOf(request: FastifyRequest): DevicePrincipal {
+    const principal = principals.get(request);
+    if (principal === undefined) throw permissionDenied();
+    return principal;
+  }
+
+  takeJsonBodies(app);
+  answerErrors(app, prettyJson, ports.onInternalError);
+  addRoutes(app, deviceApiRoutes(ports, principalOf), prettyJson);
+  return app;
+}
+
+function deviceApiRoutes(
+  ports: DeviceApiPorts,
+  principalOf: (request: FastifyRequest) => DevicePrincipal,
+): readonly Route[] {
+  return [
+    {
+      method: "POST",
+      path: `${devicePath}:publishEvent`,
+      permission: "device",
+      async handle(call) {
+        const principal = principalOf(call.request);
+        const fields = readObject(call.body ?? {}, "", [
+          "name",
+          "binaryData",
+          "subFolder",
+          "gatewayInfo",
+          "messageId",
+        ]);
+        refuseGateway(fields);
+        const payload = readPayload(fields, EVENT_BYTES_MAX);
+        const subfolder = readString(fields, "subFolder");
+        if (subfolder !== "" && !isEventSubfolder(subfolder)) {
+          throw invalidField("sub_folder", "The sub_folder is invalid.");
+        }
+        const deviceMessageId = readString(fields, "messageId");
+        if (utf8Length(deviceMessageId) > MESSAGE_ID_BYTES_MAX) {
+          throw invalidField("message_id", `A message_id has at most ${MESSAGE_ID_BYTES_MAX} bytes.`);
+        }
+        const event = { subfolder, payload, ...(deviceMessageId === "" ? {} : { deviceMessageId }) };
+        return durable((done) => ports.intake.takeEvent(principal, event, done));
+      },
+    },
+    {
+      method: "POST",
+      path: `${devicePath}:setState`,
+      permission: "device",
+      async handle(call) {
+        const principal = principalOf(call.request);
+        const fields = readObject(call.body ?? {}, "", ["name", "state", "gatewayInfo"]);
+        refuseGateway(fields);
+        const state = findObject(fields, "state", ["binaryData", "updateTime"]);
+        if (state === undefined) throw invalidField("state", "The state is missing.");
+        const payload = readPayload(state, STATE_BYTES_MAX);
+        return durable((done) => ports.intake.takeState(principal, payload, done));
+      },
+    },
+    {
+      method: "GET",
+      path: `${devicePath}/config`,
+      permission: "device",
+      async handle(call) {
+        const principal = principalOf(call.request);
+        const text = call.query("localVersion") ?? "";
+        const localVersion = text === "" ? 0 : integerOf(text);
+        if (!Number.isSafeInteger(localVersion) || localVersion < 0) {
+          throw invalidField("local_version", "Invalid value at 'local_version' (TYPE_INT64).");
+        }
+        const device = deviceRefOf(principal);
+        const config = await new Promise<DeviceConfigVersion | undefined>((answer) => {
+          ports.registry.lookUpConfig(device, answer);
+        });
+        if (config === undefined) throw permissionDenied();
+        if (localVersion > config.version) {
+          throw new ApiError(
+            "OUT_OF_RANGE",
+            `The local version ${localVersion} is newer than the latest, ${config.version}.`,
+          );
+        }
+        if (localVersion === config.version) return {};
+        ports.registry.recordActivity({
+          device,
+          activity: { configSendMs: Math.floor(ports.clock.wallSeconds() * 1000) },
+        });
+        return { version: String(config.version), binaryData: base64Encode(config.binaryData) };
+      },
+    },
+  ];
+}
+
+/** What a store that did not take a message means to the device: 503 is "later", 400 is "never". */
+export const intakeRefusalOnHttp = {
+  queue_full: () => new ApiError("UNAVAILABLE", "The server takes no more messages now."),
+  disk_full: () => new ApiError("UNAVAILABLE", "The server cannot store messages now."),
+  closed: () => new ApiError("UNAVAILABLE", "The server is shutting down."),
+  store_failed: () => new ApiError("UNAVAILABLE", "The server cannot store messages now."),
+  device_gone: () => permissionDenied(),
+  payload_too_large: () => invalidField("binary_data", "The payload is too large."),
+} satisfies Record<IntakeRefusal, () => ApiError>;
+
+async function durable(take: (done: (outcome: IntakeOutcome) => void) => void): Promise<object> {
+  const outcome = await new Promise<IntakeOutcome>(take);
+  if (outcome.kind === "refused") throw intakeRefusalOnHttp[outcome.because]();
+  return {};
+}
+
+function readPayload(fields: JsonFields, bytesMax: number): Uint8Array {
+  const payload = readBytes(fields, "binaryData");
+  if (payload.length <= bytesMax) return payload;
+  throw invalidField("binary_data", `The payload has at most ${bytesMax} bytes, not ${payload.length}.`);
+}
+
+function refuseGateway(fields: JsonFields): void {
+  if (fields.values.has("gatewayInfo")) {
+    throw new ApiError("UNIMPLEMENTED", "gateway_info is not served: gateways bind no devices yet.");
+  }
+}
+
+function deviceNameOf(request: FastifyRequest): DeviceName {
+  const {
+    project = "",
+    location = "",
+    registry = "",
+    device = "",
+  } = request.params as Readonly<Record<string, string>>;
+  return parseDeviceName(
+    `projects/${project}/locations/${location}/registries/${registry}/devices/${device}`,
+  );
+}
+
+function deviceRefOf(principal: DevicePrincipal): DeviceRef {
+  return { ...principal.registry, device: principal.deviceId };
+}
+
+/** The one face of every refusal of a token. */
+function permissionDenied(headers: Readonly<Record<string, string>> = {}): ApiError {
+  return new ApiError("PERMISSION_DENIED", "The caller does not have permission", { headers });
+}
+
+/** Two blanks of indentation, one member a line, a newline at the end, as Google printed it. */
+export function prettyJson(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}

@@ -1,0 +1,196 @@
+/**
+ * Mayfly's own resources between JSON and the domain: policy and retention, keys, device details, sessions.
+ */
+import { formatRegistryName } from "@mayfly/core";
+import type { DeviceDetails, DeviceKey, RegistryDetails, SessionAnswer } from "@mayfly/core/admin";
+import { type KeyState, policyPresets, type RegistryPolicy } from "@mayfly/core/token";
+import type { SessionView } from "../mqtt/bridge.ts";
+import type { DeviceKeyInput } from "../registry/devices.ts";
+import type { KeyChange } from "../registry/key-set.ts";
+import {
+  type DeviceActivity,
+  type DeviceRecord,
+  type EventRetention,
+  eventRetentionDefault,
+  type KeyRecord,
+  type RegistryRecord,
+} from "../registry/model.ts";
+import { policyFrom, type RegistryInput } from "../registry/registries.ts";
+import type { RegistryPatch } from "../registry/store.ts";
+import { invalidField } from "./api-error.ts";
+import { formatDevice, readPublicKeyFormat } from "./device-json.ts";
+import {
+  findInteger,
+  findObject,
+  findString,
+  findTimeSeconds,
+  type JsonFields,
+  readObject,
+  readString,
+} from "./json-fields.ts";
+import { formatMillis, formatSeconds } from "./timestamps.ts";
+
+export const SLOT_MAX = 255;
+
+const policyMembers = Object.keys(policyPresets.strict);
+const keyIdForm = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** `{id, policy?, retention?}`; the policy's base is `strict`. @throws {ApiError} INVALID_ARGUMENT */
+export function readRegistryCreation(body: unknown): { readonly id: string; readonly input: RegistryInput } {
+  const fields = readObject(body ?? {}, "", ["id", "policy", "retention"]);
+  return {
+    id: readString(fields, "id"),
+    input: {
+      policy: policyFrom(policyPresets.strict, readPolicyChange(fields) ?? {}),
+      retention: { ...eventRetentionDefault, ...readRetention(fields) },
+      mqttEnabled: true,
+      httpEnabled: true,
+      logLevel: "LOG_LEVEL_UNSPECIFIED",
+      eventNotificationConfigs: [],
+      stateNotificationTopic: "",
+      credentials: [],
+    },
+  };
+}
+
+/** `{policy?, retention?}` over what is there. @throws {ApiError} INVALID_ARGUMENT */
+export function readRegistryChange(body: unknown, present: RegistryRecord): RegistryPatch {
+  const fields = readObject(body ?? {}, "", ["policy", "retention"]);
+  const policy = readPolicyChange(fields);
+  const retention = readRetention(fields);
+  return {
+    ...(policy === undefined ? {} : { policy: policyFrom(present.policy, policy) }),
+    ...(retention === undefined ? {} : { retention: { ...present.retention, ...retention } }),
+  };
+}
+
+/** Names are checked here, values by core's `checkPolicy` when the whole policy is known. */
+function readPolicyChange(fields: JsonFields): Partial<RegistryPolicy> | undefined {
+  const policy = findObject(fields, "policy", policyMembers);
+  if (policy === undefined) return undefined;
+  const preset = policy.values.get("preset");
+  if (preset !== undefined && preset !== "strict" && preset !== "iot-core") {
+    throw invalidField("policy.preset", "policy.preset must be 'strict' or 'iot-core'.");
+  }
+  return Object.fromEntries(policy.values) as Partial<RegistryPolicy>;
+}
+
+function readRetention(fields: JsonFields): Partial<EventRetention> | undefined {
+  const retention = findObject(fields, "retention", ["ageSeconds", "bytes"]);
+  if (retention === undefined) return undefined;
+  const ageSeconds = findInteger(retention, "ageSeconds", 0, Number.MAX_SAFE_INTEGER);
+  const bytes = findInteger(retention, "bytes", 0, Number.MAX_SAFE_INTEGER);
+  return {
+    ...(ageSeconds === undefined ? {} : { ageSeconds }),
+    ...(bytes === undefined ? {} : { bytes }),
+  };
+}
+
+export function formatRegistryDetails(record: RegistryRecord): RegistryDetails {
+  return {
+    id: record.registry,
+    name: formatRegistryName(record),
+    numId: record.numId,
+    policy: record.policy,
+    retention: record.retention,
+    mqttEnabled: record.mqttEnabled,
+    httpEnabled: record.httpEnabled,
+    createTime: formatMillis(record.createdMs),
+    updateTime: formatMillis(record.updatedMs),
+  };
+}
+
+/** @throws {ApiError} INVALID_ARGUMENT */
+export function readKeyCreation(body: unknown): DeviceKeyInput {
+  const fields = readObject(body ?? {}, "", ["format", "key", "keyId", "slot", "state", "expirationTime"]);
+  const keyId = findString(fields, "keyId");
+  if (keyId !== undefined && !keyIdForm.test(keyId)) {
+    throw invalidField("key_id", "A keyId has 1 to 64 of A-Z a-z 0-9 - _.");
+  }
+  const state = findString(fields, "state");
+  if (state !== undefined && state !== "pending" && state !== "active") {
+    throw invalidField("state", "A new key is 'pending' or 'active'.");
+  }
+  const slot = findInteger(fields, "slot", 0, SLOT_MAX);
+  const expiresAtSeconds = findTimeSeconds(fields, "expirationTime") ?? undefined;
+  return {
+    format: readPublicKeyFormat(fields),
+    pem: readString(fields, "key"),
+    ...(keyId === undefined ? {} : { keyId }),
+    ...(slot === undefined ? {} : { slot }),
+    ...(state === undefined ? {} : { state }),
+    ...(expiresAtSeconds === undefined ? {} : { expiresAtSeconds }),
+  };
+}
+
+const statesToEnter = ["active", "retiring", "retired", "revoked"] as const satisfies readonly KeyState[];
+
+/** @throws {ApiError} INVALID_ARGUMENT */
+export function readKeyChange(body: unknown): KeyChange {
+  const fields = readObject(body ?? {}, "", ["state", "slot", "expirationTime"]);
+  const text = findString(fields, "state");
+  const state = statesToEnter.find((one) => one === text);
+  if (text !== undefined && state === undefined) {
+    throw invalidField("state", `A key's state can be set to: ${statesToEnter.join(", ")}.`);
+  }
+  const slot = findInteger(fields, "slot", 0, SLOT_MAX);
+  const expiresAtSeconds = findTimeSeconds(fields, "expirationTime");
+  return {
+    ...(state === undefined ? {} : { state }),
+    ...(slot === undefined ? {} : { slot }),
+    ...(expiresAtSeconds === undefined ? {} : { expiresAtSeconds }),
+  };
+}
+
+export function formatKey(key: KeyRecord, activity: DeviceActivity): DeviceKey {
+  return {
+    keyId: key.keyId,
+    ...(key.slot === undefined ? {} : { slot: key.slot }),
+    state: key.state,
+    format: key.format,
+    key: key.pem,
+    fingerprint: key.fingerprint,
+    ...(key.expiresAtSeconds === undefined ? {} : { expirationTime: formatSeconds(key.expiresAtSeconds) }),
+    createTime: formatMillis(key.createdMs),
+    ...(activity.keyId === key.keyId && activity.keyUsedMs !== undefined
+      ? { lastUsedTime: formatMillis(activity.keyUsedMs) }
+      : {}),
+  };
+}
+
+export function formatDeviceDetails(record: DeviceRecord): DeviceDetails {
+  const notBefore = record.tokensNotBeforeSeconds;
+  return {
+    device: formatDevice(record),
+    keys: record.keys.map((key) => formatKey(key, record.activity)),
+    ...(notBefore === undefined ? {} : { tokensNotBefore: formatSeconds(notBefore) }),
+  };
+}
+
+/** `{tokensNotBefore}`; `null` or the epoch clears. @throws {ApiError} INVALID_ARGUMENT */
+export function readDeviceDetailsChange(body: unknown): { readonly tokensNotBeforeSeconds: number | null } {
+  const fields = readObject(body ?? {}, "", ["tokensNotBefore"]);
+  const isNull = typeof body === "object" && body !== null && Object.values(body).includes(null);
+  const seconds = isNull ? null : findTimeSeconds(fields, "tokensNotBefore");
+  if (seconds === undefined)
+    throw invalidField("tokens_not_before", "tokensNotBefore must be given, or null.");
+  return { tokensNotBeforeSeconds: seconds };
+}
+
+export function formatSession(view: SessionView | undefined): SessionAnswer {
+  if (view === undefined) return { connected: false };
+  const { link, principal } = view;
+  return {
+    connected: true,
+    session: {
+      connectTime: formatMillis(view.connectedMs),
+      protocolVersion: view.protocolVersion,
+      remoteAddress: link.remoteAddress,
+      ...(link.tlsVersion === undefined ? {} : { tlsVersion: link.tlsVersion }),
+      keyId: principal.keyId,
+      deadlineTime: formatSeconds(view.deadlineSeconds),
+      subscribedToConfig: view.subscriptions.includes("config"),
+      subscribedToCommands: view.subscriptions.includes("commands"),
+    },
+  };
+}
