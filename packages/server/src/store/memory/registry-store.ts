@@ -246,7 +246,10 @@ class MemoryRegistryStore implements RegistryStore {
 
   lookUpAdmission(ref: DeviceRef, answer: (record: AdmissionRecord | undefined) => void): void {
     const registry = this.#registries.get(registryPath(ref));
-    if (registry === undefined) return answer(undefined);
+    if (registry === undefined) {
+      answer(undefined);
+      return;
+    }
     const stored = this.#findDevice(ref);
     answer(
       stored === undefined

@@ -1,0 +1,1 @@
+export { openSqliteRegistryStore, type SqliteRegistryStoreOptions } from "./registry-store.ts";

@@ -1,0 +1,362 @@
+/**
+ * The registry in one SQLite file: reads on the caller's thread, every commit on a writer thread.
+ *
+ * A server opens it with `exclusive: "serve"` and is alone in serving; a command on the same host opens it
+ * with `"tool"` and may write beside the server, which hears of it within 250 ms.
+ */
+import type { CancelTimer, Clock, Random, Timers } from "@mayfly/core";
+import type {
+  AdmissionRecord,
+  DeviceConfigVersion,
+  DeviceRecord,
+  DeviceRef,
+  DeviceStateVersion,
+  RegistryChange,
+  RegistryRecord,
+  RegistryRef,
+} from "../../registry/model.ts";
+import {
+  type ActivityUpdate,
+  type AdminTokenRecord,
+  type DevicePatch,
+  type Page,
+  type RegistryPatch,
+  type RegistryStore,
+  StoreError,
+} from "../../registry/store.ts";
+import { ActivityQueue } from "../activity-queue.ts";
+import { ACTIVITY_DELAY_MILLIS } from "../bounds.ts";
+import { drawNumIds } from "../num-id.ts";
+import { ChangeFeed } from "./change-feed.ts";
+import { checkSqliteVersion, openForReading, prepareOwnerOnlyFile, storeErrorOf } from "./database.ts";
+import { checkSchemaNumber, schemaNumberOf } from "./migrate.ts";
+import type {
+  CommandKind,
+  NewDevice,
+  NewRegistry,
+  RegistryCommand,
+  RegistryCommands,
+} from "./registry-commands.ts";
+import { RegistryQueue } from "./registry-queue.ts";
+import { RegistryReader } from "./registry-reader.ts";
+import { registryMigrations } from "./registry-schema.ts";
+import { acquireServeLock, type ServeLock } from "./serve-lock.ts";
+import { siblingScript } from "./writer-thread.ts";
+
+/** How long a writer waits for a writer of another process. */
+const BUSY_MILLIS = 5_000;
+/** Devices whose activity one command writes. */
+const ACTIVITY_BATCH_MAX = 1_000;
+const CHANGE_LOG_KEPT_MS = 24 * 3_600_000;
+const TRIM_EVERY_MILLIS = 600_000;
+/** While writes fail: how often to try whether the disk takes them again. */
+const PROBE_EVERY_MILLIS = 1_000;
+
+export interface SqliteRegistryStoreOptions {
+  readonly clock: Pick<Clock, "wallSeconds">;
+  readonly timers: Timers;
+  readonly random: Random;
+  /** The registry file; its folder is made (0700) where missing. Beside it: `-wal`, `-shm`, `.lock`. */
+  readonly file: string;
+  /** "serve": no other process may serve this file meanwhile. "tool": beside a server, for a short visit. */
+  readonly exclusive: "serve" | "tool";
+}
+
+/**
+ * Opens the registry file, making or migrating it where needed.
+ *
+ * @throws {StoreError} locked: another process serves it (or a tool would have to migrate it under a server);
+ *   schema_too_new: a later Mayfly wrote it; store_failed: SQLite is too old, or the file can't be opened.
+ */
+export async function openSqliteRegistryStore(options: SqliteRegistryStoreOptions): Promise<RegistryStore> {
+  checkSqliteVersion();
+  prepareOwnerOnlyFile(options.file);
+  const needsLock = options.exclusive === "serve" || needsMigration(options.file);
+  let lock: ServeLock | undefined = needsLock ? acquireServeLock(`${options.file}.lock`) : undefined;
+  try {
+    const store = new SqliteRegistryStore(options);
+    await store.start();
+    if (options.exclusive === "serve") store.keep(lock);
+    else lock?.release();
+    lock = undefined;
+    return store;
+  } finally {
+    lock?.release();
+  }
+}
+
+function needsMigration(file: string): boolean {
+  try {
+    const database = openForReading(file);
+    try {
+      checkSchemaNumber(database, registryMigrations, file);
+      return schemaNumberOf(database) < registryMigrations.length;
+    } finally {
+      database.close();
+    }
+  } catch (cause) {
+    throw storeErrorOf(cause, `cannot open ${file}`);
+  }
+}
+
+class SqliteRegistryStore implements RegistryStore {
+  readonly #options: SqliteRegistryStoreOptions;
+  readonly #queue: RegistryQueue;
+  readonly #activity = new ActivityQueue();
+  readonly #cancels = new Map<string, CancelTimer>();
+  #opened: { readonly reader: RegistryReader; readonly feed: ChangeFeed } | undefined;
+  #lock: ServeLock | undefined;
+  #readTrouble: string | undefined;
+  #isFlushing = false;
+  #isClosed = false;
+
+  constructor(options: SqliteRegistryStoreOptions) {
+    this.#options = options;
+    this.#queue = new RegistryQueue({
+      script: siblingScript(import.meta.url, "registry-writer"),
+      workerData: { file: options.file, busyMillis: BUSY_MILLIS },
+      timers: options.timers,
+      committed: () => this.#opened?.feed.look(),
+    });
+  }
+
+  async start(): Promise<void> {
+    await this.#queue.start();
+    try {
+      const reader = new RegistryReader(openForReading(this.#options.file));
+      const feed = new ChangeFeed({
+        reader,
+        timers: this.#options.timers,
+        changed: (change) => reader.forget(change.registry),
+        trouble: (because) => this.#noteRead(because),
+      });
+      this.#opened = { reader, feed };
+    } catch (cause) {
+      await this.#queue.close();
+      throw storeErrorOf(cause, `cannot open ${this.#options.file}`);
+    }
+    if (this.#options.exclusive === "serve") {
+      this.#every("trim", TRIM_EVERY_MILLIS, () => this.#trim());
+      this.#every("probe", PROBE_EVERY_MILLIS, () => this.#probe());
+    }
+  }
+
+  /** Released when the store is closed. */
+  keep(lock: ServeLock | undefined): void {
+    this.#lock = lock;
+  }
+
+  createRegistry(record: NewRegistry): Promise<RegistryRecord> {
+    return this.#write("createRegistry", { record, numIds: drawNumIds(this.#options.random) });
+  }
+
+  async findRegistry(ref: RegistryRef): Promise<RegistryRecord | undefined> {
+    return this.#read((reader) => reader.findRegistry(ref));
+  }
+
+  async listRegistries(
+    parent: { readonly project: string; readonly location?: string },
+    page: { readonly size: number; readonly token?: string },
+  ): Promise<Page<RegistryRecord>> {
+    return this.#read((reader) => reader.listRegistries(parent, page));
+  }
+
+  updateRegistry(ref: RegistryRef, patch: RegistryPatch): Promise<RegistryRecord> {
+    return this.#write("updateRegistry", { ref, patch });
+  }
+
+  deleteRegistry(ref: RegistryRef): Promise<void> {
+    return this.#write("deleteRegistry", { ref });
+  }
+
+  createDevice(record: NewDevice): Promise<DeviceRecord> {
+    return this.#write("createDevice", { record, numIds: drawNumIds(this.#options.random) });
+  }
+
+  async findDevice(ref: DeviceRef): Promise<DeviceRecord | undefined> {
+    return this.#read((reader) => reader.findDevice(ref));
+  }
+
+  async listDevices(
+    registry: RegistryRef,
+    page: { readonly size: number; readonly token?: string },
+    filter?: { readonly ids?: readonly string[]; readonly gatewayType?: "GATEWAY" | "NON_GATEWAY" },
+  ): Promise<Page<DeviceRecord>> {
+    return this.#read((reader) => reader.listDevices(registry, page, filter));
+  }
+
+  updateDevice(ref: DeviceRef, patch: DevicePatch): Promise<DeviceRecord> {
+    return this.#write("updateDevice", { ref, patch });
+  }
+
+  deleteDevice(ref: DeviceRef): Promise<void> {
+    return this.#write("deleteDevice", { ref });
+  }
+
+  modifyConfig(
+    ref: DeviceRef,
+    binaryData: Uint8Array,
+    versionToUpdate: number,
+  ): Promise<DeviceConfigVersion> {
+    // Copied now: the write leaves with the next batch, and the caller's buffer is its own again.
+    return this.#write("modifyConfig", { ref, binaryData: new Uint8Array(binaryData), versionToUpdate });
+  }
+
+  async listConfigVersions(ref: DeviceRef, newest: number): Promise<readonly DeviceConfigVersion[]> {
+    return this.#read((reader) => reader.listConfigVersions(ref, newest));
+  }
+
+  acknowledgeConfig(ref: DeviceRef, version: number, atMs: number): Promise<void> {
+    return this.#write("acknowledgeConfig", { ref, version, atMs });
+  }
+
+  appendState(ref: DeviceRef, state: DeviceStateVersion): Promise<void> {
+    const copy = { updateMs: state.updateMs, binaryData: new Uint8Array(state.binaryData) };
+    return this.#write("appendState", { ref, state: copy });
+  }
+
+  async listStates(ref: DeviceRef, newest: number): Promise<readonly DeviceStateVersion[]> {
+    return this.#read((reader) => reader.listStates(ref, newest));
+  }
+
+  /** Answers synchronously. A file that can't be read admits nobody, and {@link status} says so. */
+  lookUpAdmission(ref: DeviceRef, answer: (record: AdmissionRecord | undefined) => void): void {
+    answer(this.#tryRead((reader) => reader.lookUpAdmission(ref)));
+  }
+
+  lookUpConfig(ref: DeviceRef, answer: (config: DeviceConfigVersion | undefined) => void): void {
+    answer(this.#tryRead((reader) => reader.lookUpConfig(ref)));
+  }
+
+  recordActivity(update: ActivityUpdate): void {
+    if (this.#isClosed) return;
+    this.#activity.add(update);
+    this.#flushActivityLater();
+  }
+
+  addAdminToken(record: AdminTokenRecord): Promise<void> {
+    return this.#write("addAdminToken", { record });
+  }
+
+  async findAdminToken(hash: string): Promise<AdminTokenRecord | undefined> {
+    return this.#read((reader) => reader.findAdminToken(hash));
+  }
+
+  async listAdminTokens(): Promise<readonly AdminTokenRecord[]> {
+    return this.#read((reader) => reader.listAdminTokens());
+  }
+
+  removeAdminToken(hash: string): Promise<boolean> {
+    return this.#write("removeAdminToken", { hash });
+  }
+
+  onChange(listener: (change: RegistryChange) => void): () => void {
+    return this.#opened?.feed.listen(listener) ?? (() => undefined);
+  }
+
+  status(): { readonly healthy: boolean; readonly because?: string; readonly queuedWrites: number } {
+    const queuedWrites = this.#queue.size;
+    const because = this.#isClosed
+      ? "the registry store is closed"
+      : (this.#queue.trouble ?? this.#readTrouble);
+    return because === undefined
+      ? { healthy: true, queuedWrites }
+      : { healthy: false, because, queuedWrites };
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const cancel of this.#cancels.values()) cancel();
+    await this.#flushActivity();
+    await this.#queue.close();
+    this.#opened?.feed.stop();
+    this.#opened?.reader.close();
+    this.#lock?.release();
+  }
+
+  async #write<K extends CommandKind>(
+    kind: K,
+    take: RegistryCommands[K]["take"],
+  ): Promise<RegistryCommands[K]["answer"]> {
+    const command = { kind, nowMs: this.#nowMs(), ...take } as unknown as RegistryCommand;
+    return (await this.#queue.write(command)) as RegistryCommands[K]["answer"];
+  }
+
+  #read<T>(read: (reader: RegistryReader) => T): T {
+    if (this.#opened === undefined || this.#isClosed) {
+      throw new StoreError("closed", "the registry store is closed");
+    }
+    try {
+      return read(this.#opened.reader);
+    } catch (cause) {
+      if (!(cause instanceof StoreError)) this.#noteRead(cause);
+      throw storeErrorOf(cause, "the registry could not be read");
+    }
+  }
+
+  #tryRead<T>(read: (reader: RegistryReader) => T | undefined): T | undefined {
+    try {
+      return this.#read(read);
+    } catch {
+      return undefined; // noted by #read, told by status()
+    }
+  }
+
+  #noteRead(because: unknown): void {
+    this.#readTrouble =
+      because === undefined ? undefined : storeErrorOf(because, "the registry could not be read").message;
+  }
+
+  #flushActivityLater(): void {
+    if (this.#cancels.has("activity")) return;
+    this.#once("activity", ACTIVITY_DELAY_MILLIS, () => void this.#flushActivity());
+  }
+
+  /** Everything that waited when it began, a bounded number of devices a command. */
+  async #flushActivity(): Promise<void> {
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
+    for (let left = this.#activity.size; left > 0; left -= ACTIVITY_BATCH_MAX) {
+      const updates = this.#activity.take(Math.min(left, ACTIVITY_BATCH_MAX));
+      try {
+        await this.#write("recordActivity", { updates });
+      } catch {
+        // The reason stands in status(); the facts wait for the next turn.
+        this.#activity.giveBack(updates);
+        break;
+      }
+    }
+    this.#isFlushing = false;
+    if (this.#activity.size > 0 && !this.#isClosed) this.#flushActivityLater();
+  }
+
+  async #trim(): Promise<void> {
+    const beforeMs = this.#nowMs() - CHANGE_LOG_KEPT_MS;
+    while (!this.#isClosed && (await this.#write("trimChanges", { beforeMs })) > 0);
+  }
+
+  async #probe(): Promise<void> {
+    if (this.#queue.trouble !== undefined) await this.#write("probe", {});
+  }
+
+  #every(name: string, millis: number, run: () => Promise<void>): void {
+    this.#once(name, millis, () => {
+      // A failure is in status() already, and the next turn tries again.
+      void run().catch(() => undefined);
+      this.#every(name, millis, run);
+    });
+  }
+
+  #once(name: string, millis: number, run: () => void): void {
+    const cancel = this.#options.timers.after(millis, () => {
+      this.#cancels.delete(name);
+      run();
+    });
+    this.#cancels.set(name, cancel);
+  }
+
+  #nowMs(): number {
+    return Math.round(this.#options.clock.wallSeconds() * 1000);
+  }
+}
