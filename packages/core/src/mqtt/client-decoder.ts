@@ -13,9 +13,10 @@ import { MqttError } from "./error.ts";
 import { PacketFramer } from "./packet-framer.ts";
 import { type PacketTypeSet, packetType } from "./packet-type.ts";
 import type { ProtocolVersion, ServerPacket } from "./packets.ts";
-import { decodePublish } from "./publish.decode.ts";
+import { decodePublish, type TopicMemory } from "./publish.decode.ts";
 import { decodeSuback } from "./suback.decode.ts";
 import { decodeUnsuback } from "./unsuback.decode.ts";
+import type { WireReader } from "./wire-reader.ts";
 
 const sessionTypes: PacketTypeSet =
   (1 << packetType.publish) |
@@ -32,6 +33,7 @@ export class ClientDecoder {
   readonly #framer: PacketFramer;
   readonly #version: ProtocolVersion;
   #accepted: PacketTypeSet;
+  readonly #topicMemory: TopicMemory = { topic: "" };
   #failure: MqttError | undefined;
 
   /**
@@ -74,20 +76,22 @@ export class ClientDecoder {
   /**
    * The next whole packet, or undefined until more bytes come.
    *
-   * A PUBLISH's payload is a view into the received bytes: valid until the next call. All else is its own.
+   * A PUBLISH's payload, and Authentication Data, are views into the received bytes, valid until the next
+   * call: copy what you keep. All else is its own.
    *
    * @throws {MqttError} and the same again on each later call.
    */
   next(): ServerPacket | undefined {
     if (this.#failure !== undefined) throw this.#failure;
     try {
-      return this.#framer.advance(this.#accepted) ? this.#decode(this.#framer) : undefined;
+      const reader = this.#framer.advance(this.#accepted);
+      return reader === undefined ? undefined : this.#decode(reader, this.#framer.firstByte);
     } catch (error) {
       throw this.#fail(error);
     }
   }
 
-  #decode({ reader, firstByte }: PacketFramer): ServerPacket {
+  #decode(reader: WireReader, firstByte: number): ServerPacket {
     const version = this.#version;
     switch (firstByte >> 4) {
       case packetType.connack: {
@@ -96,7 +100,7 @@ export class ClientDecoder {
         return packet;
       }
       case packetType.publish:
-        return decodePublish(reader, firstByte, version);
+        return decodePublish(reader, firstByte, version, this.#topicMemory);
       case packetType.puback:
         return decodeAcknowledgement(reader, "puback", version);
       case packetType.pubrec:

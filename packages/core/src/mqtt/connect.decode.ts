@@ -13,6 +13,8 @@ import { willProperties } from "./property-table.ts";
 import { hasWildcard } from "./topic-name.ts";
 import type { WireReader } from "./wire-reader.ts";
 
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
 /** Connect Flags (§3.1.2.3). */
 const flag = {
   reserved: 0x01,
@@ -29,9 +31,10 @@ const flag = {
  * @throws {MqttError} unsupported_protocol_version for anything but "MQTT" with 4 or 5 (MQTT 3.1's "MQIsdp" too).
  */
 export function decodeProtocolVersion(reader: WireReader): ProtocolVersion {
-  const name = reader.utf8String();
+  const nameBytes = reader.twoByteInteger();
+  const name = reader.view(nameBytes);
   const level = reader.byte();
-  if (name === "MQTT" && (level === 4 || level === 5)) return level;
+  if (isMqtt(name) && (level === 4 || level === 5)) return level;
   throw new MqttError("unsupported_protocol_version", "neither MQTT 3.1.1 nor 5.0", { level });
 }
 
@@ -49,17 +52,24 @@ export function decodeConnect(reader: WireReader, protocolVersion: ProtocolVersi
   const userName = (flags & flag.userName) === 0 ? undefined : reader.utf8String();
   const password = (flags & flag.password) === 0 ? undefined : reader.binaryData();
   reader.finish();
-  return {
+  const cleanStart = (flags & flag.cleanStart) !== 0;
+  const packet: Writable<ConnectPacket> = {
     type: "connect",
     protocolVersion,
-    cleanStart: (flags & flag.cleanStart) !== 0,
+    cleanStart,
     keepAlive,
     clientIdentifier,
-    ...(userName === undefined ? undefined : { userName }),
-    ...(password === undefined ? undefined : { password }),
-    ...(will === undefined ? undefined : { will }),
-    ...(properties === undefined ? undefined : { properties }),
   };
+  if (userName !== undefined) packet.userName = userName;
+  if (password !== undefined) packet.password = password;
+  if (will !== undefined) packet.will = will;
+  if (properties !== undefined) packet.properties = properties;
+  return packet;
+}
+
+/** The name is compared as bytes: it is the first thing a stranger sends, and need not become text. */
+function isMqtt(name: Uint8Array): boolean {
+  return name.length === 4 && name[0] === 0x4d && name[1] === 0x51 && name[2] === 0x54 && name[3] === 0x54;
 }
 
 function checkFlags(flags: number, protocolVersion: ProtocolVersion): void {
@@ -82,7 +92,7 @@ function decodeWill(reader: WireReader, flags: number, protocolVersion: Protocol
   if (topic === "" || hasWildcard(topic)) {
     throw new MqttError("topic_name_invalid", "a Will Topic that is empty or has wildcard characters");
   }
-  const payload = reader.binaryData();
+  const payload = reader.binaryDataCopy();
   const bits = flags & 0x18;
   const qos: QoS = bits === 0 ? 0 : bits === 0x08 ? 1 : 2;
   const retain = (flags & flag.willRetain) !== 0;

@@ -13,13 +13,11 @@ import { WireReader } from "./wire-reader.ts";
 
 /** Beside one packet of the maximum size, this much may wait unread when more is pushed: a socket read. */
 export const BACKLOG_BYTES_MAX = 65_536;
-/** First room for a split packet. */
-const PARTIAL_BYTES_FIRST = 64;
+/** First room for a split packet, unless it is shorter or more of it is there already. */
+const PARTIAL_BYTES_FIRST = 512;
 
 export class PacketFramer {
-  /** Stands at the packet's variable header after {@link advance} returned true. */
-  readonly reader = new WireReader();
-  /** Of the fixed header; checked. */
+  /** Of the fixed header of the packet that {@link advance} found; checked. */
   firstByte = 0;
   readonly #maximumPacketSize: number;
   /** Received and not yet read: from `#position` to its end. */
@@ -28,6 +26,8 @@ export class PacketFramer {
   /** The start of a packet that goes on in the next chunk; its first `#partialLength` bytes are there. */
   #partial: Uint8Array | undefined;
   #partialLength = 0;
+  /** Lives for a burst only, lest an idle connection hold on to the last chunk it received. */
+  #reader: WireReader | undefined;
 
   /** @param maximumPacketSize bytes of a whole packet, fixed header included (5.0 §3.1.2.11.4). */
   constructor(maximumPacketSize: number) {
@@ -40,7 +40,7 @@ export class PacketFramer {
   }
 
   /**
-   * Takes received bytes; they are not copied while {@link advance} has returned false before.
+   * Takes received bytes; they are not copied where {@link advance} returned undefined before.
    *
    * @throws {MqttError} backlog_exceeded: more than a packet and {@link BACKLOG_BYTES_MAX} would wait unread.
    */
@@ -70,52 +70,52 @@ export class PacketFramer {
     this.#position = 0;
     this.#partial = undefined;
     this.#partialLength = 0;
-    this.reader.clear();
+    this.#reader = undefined;
   }
 
   /**
    * Goes to the next whole packet, if it is there.
    *
    * @param accepted the packet types that may come now.
+   * @returns a reader that stands at the packet's variable header, good until the next call.
    * @throws {MqttError}
    */
-  advance(accepted: PacketTypeSet): boolean {
+  advance(accepted: PacketTypeSet): WireReader | undefined {
     const chunk = this.#chunk;
-    if (chunk === undefined) return false;
+    if (chunk === undefined) return this.#rest();
     if (this.#partial !== undefined) return this.#advancePartial(chunk, this.#partial, accepted);
     const start = this.#position;
     const total = this.#packetBytes(chunk, start, chunk.length, accepted);
     const end = start + total;
     if (total === 0 || end > chunk.length) {
-      this.#keep(chunk.subarray(start));
-      return false;
+      this.#keep(chunk, start, total);
+      return this.#rest();
     }
     this.#takeFrom(chunk, end);
-    this.#stand(chunk, start, end);
-    return true;
+    return this.#stand(chunk, start, end);
   }
 
   /** The packet began in an earlier chunk: add what belongs to it. The fixed header comes byte by byte. */
-  #advancePartial(chunk: Uint8Array, begun: Uint8Array, accepted: PacketTypeSet): boolean {
+  #advancePartial(chunk: Uint8Array, begun: Uint8Array, accepted: PacketTypeSet): WireReader | undefined {
     let partial = begun;
     for (;;) {
       const total = this.#packetBytes(partial, 0, this.#partialLength, accepted);
       if (total !== 0 && total === this.#partialLength) {
         this.#partial = undefined;
         this.#partialLength = 0;
-        this.#stand(partial, 0, total);
-        return true;
+        this.#takeFrom(chunk, this.#position);
+        return this.#stand(partial, 0, total);
       }
       const left = chunk.length - this.#position;
       if (left === 0) {
         this.#chunk = undefined;
         this.#position = 0;
-        return false;
+        return this.#rest();
       }
       const wanted = total === 0 ? 1 : total - this.#partialLength;
-      const taken = wanted < left ? wanted : left;
+      const taken = Math.min(wanted, left);
       partial = this.#grow(partial, this.#partialLength + taken, total);
-      partial.set(chunk.subarray(this.#position, this.#position + taken), this.#partialLength);
+      partial.set(viewOf(chunk, this.#position, taken), this.#partialLength);
       this.#partialLength += taken;
       this.#position += taken;
     }
@@ -151,10 +151,22 @@ export class PacketFramer {
     return total;
   }
 
-  #stand(bytes: Uint8Array, start: number, end: number): void {
+  #rest(): undefined {
+    this.#reader = undefined;
+    return undefined;
+  }
+
+  #stand(bytes: Uint8Array, start: number, end: number): WireReader {
     let at = start + 1;
     while ((bytes[at] ?? 0) >= 0x80) at += 1;
-    this.reader.reset(bytes, at + 1, end);
+    const reader = this.#reader;
+    if (reader === undefined) {
+      const first = new WireReader(bytes, at + 1, end);
+      this.#reader = first;
+      return first;
+    }
+    reader.reset(bytes, at + 1, end);
+    return reader;
   }
 
   #takeFrom(chunk: Uint8Array, end: number): void {
@@ -166,21 +178,31 @@ export class PacketFramer {
     }
   }
 
-  #keep(start: Uint8Array): void {
-    const partial = new Uint8Array(Math.max(start.length, PARTIAL_BYTES_FIRST));
-    partial.set(start);
+  #keep(chunk: Uint8Array, start: number, total: number): void {
+    const length = chunk.length - start;
+    const partial = new Uint8Array(roomFor(length, PARTIAL_BYTES_FIRST, total));
+    partial.set(viewOf(chunk, start, length));
     this.#partial = partial;
-    this.#partialLength = start.length;
+    this.#partialLength = length;
     this.#chunk = undefined;
     this.#position = 0;
   }
 
   #grow(partial: Uint8Array, needed: number, total: number): Uint8Array {
     if (needed <= partial.length) return partial;
-    const doubled = partial.length * 2;
-    const larger = new Uint8Array(Math.max(needed, doubled < total ? doubled : total));
+    const larger = new Uint8Array(roomFor(needed, partial.length * 2, total));
     larger.set(partial.subarray(0, this.#partialLength));
     this.#partial = larger;
     return larger;
   }
+}
+
+/** Room for `needed` bytes: `wished` where that is more, yet not beyond the packet's `total` (0: not known yet). */
+function roomFor(needed: number, wished: number, total: number): number {
+  return Math.max(needed, total === 0 ? wished : Math.min(wished, total));
+}
+
+/** A plain Uint8Array: a subclass's own `subarray` may cost more. */
+function viewOf(bytes: Uint8Array, start: number, length: number): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset + start, length);
 }

@@ -23,6 +23,7 @@ export interface Properties {
   readonly assignedClientIdentifier?: string;
   readonly serverKeepAlive?: number;
   readonly authenticationMethod?: string;
+  /** Decoded: a view, as {@link PublishPacket.payload}. */
   readonly authenticationData?: Uint8Array;
   readonly requestProblemInformation?: 0 | 1;
   readonly willDelayInterval?: number;
@@ -59,6 +60,7 @@ export interface ConnectPacket {
   readonly keepAlive: number;
   readonly clientIdentifier: string;
   readonly userName?: string;
+  /** Decoded: a view, as {@link PublishPacket.payload}. */
   readonly password?: Uint8Array;
   readonly will?: Will;
   readonly properties?: Properties;

@@ -70,7 +70,8 @@ function decodeValue(reader: WireReader, row: PropertyRow): unknown {
       return text;
     }
     case "binaryData":
-      return reader.binaryData();
+      // Correlation Data may be kept for long; Authentication Data is a credential: the fewer copies the better.
+      return row.name === "authenticationData" ? reader.binaryData() : reader.binaryDataCopy();
     case "utf8StringPair":
       return [reader.utf8String(), reader.utf8String()];
   }

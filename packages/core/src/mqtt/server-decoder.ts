@@ -13,9 +13,10 @@ import { MqttError, protocolError } from "./error.ts";
 import { PacketFramer } from "./packet-framer.ts";
 import { type PacketTypeSet, packetType } from "./packet-type.ts";
 import type { ClientPacket, ProtocolVersion } from "./packets.ts";
-import { decodePublish } from "./publish.decode.ts";
+import { decodePublish, type TopicMemory } from "./publish.decode.ts";
 import { decodeSubscribe } from "./subscribe.decode.ts";
 import { decodeUnsubscribe } from "./unsubscribe.decode.ts";
+import type { WireReader } from "./wire-reader.ts";
 
 const connectOnly: PacketTypeSet = 1 << packetType.connect;
 const sessionTypes: PacketTypeSet =
@@ -34,6 +35,7 @@ export class ServerDecoder {
   readonly #framer: PacketFramer;
   #accepted = connectOnly;
   #version: ProtocolVersion | undefined;
+  readonly #topicMemory: TopicMemory = { topic: "" };
   #failure: MqttError | undefined;
 
   /** @param limits `maximumPacketSize`: bytes of a whole packet, fixed header included, 1 to 268,435,460. */
@@ -70,20 +72,22 @@ export class ServerDecoder {
   /**
    * The next whole packet, or undefined until more bytes come.
    *
-   * A PUBLISH's payload is a view into the received bytes: valid until the next call. All else is its own.
+   * A PUBLISH's payload, and the Password or Authentication Data of a packet, are views into the received
+   * bytes, valid until the next call: copy what you keep. All else (a Will's payload too) is its own.
    *
    * @throws {MqttError} and the same again on each later call.
    */
   next(): ClientPacket | undefined {
     if (this.#failure !== undefined) throw this.#failure;
     try {
-      return this.#framer.advance(this.#accepted) ? this.#decode(this.#framer) : undefined;
+      const reader = this.#framer.advance(this.#accepted);
+      return reader === undefined ? undefined : this.#decode(reader, this.#framer.firstByte);
     } catch (error) {
       throw this.#fail(error);
     }
   }
 
-  #decode({ reader, firstByte }: PacketFramer): ClientPacket {
+  #decode(reader: WireReader, firstByte: number): ClientPacket {
     const version = this.#version;
     if (version === undefined) {
       const requested = decodeProtocolVersion(reader);
@@ -93,7 +97,7 @@ export class ServerDecoder {
     }
     switch (firstByte >> 4) {
       case packetType.publish: {
-        const packet = decodePublish(reader, firstByte, version);
+        const packet = decodePublish(reader, firstByte, version, this.#topicMemory);
         if (packet.properties?.subscriptionIdentifiers !== undefined) {
           throw protocolError("a Subscription Identifier in a client's PUBLISH"); // MQTT-3.3.4-6
         }

@@ -25,7 +25,19 @@ export function decodeUtf8String(bytes: Uint8Array, start: number, end: number):
     if (byte === 0) throw malformed("U+0000 in a UTF-8 Encoded String");
     units[at] = byte;
   }
-  return String.fromCharCode.apply(String, units);
+  return String.fromCharCode(...units);
+}
+
+/** Whether `bytes` from `start` to `end` are ASCII and say `text`, told without making a string of them. */
+export function isAsciiText(bytes: Uint8Array, start: number, end: number, text: string): boolean {
+  const length = end - start;
+  if (text.length !== length) return false;
+  // From the end: Topic Names of a device differ there.
+  for (let at = length - 1; at >= 0; at -= 1) {
+    const byte = bytes[start + at] ?? 0;
+    if (byte >= 0x80 || text.charCodeAt(at) !== byte) return false;
+  }
+  return true;
 }
 
 /** Pieces end where a code point ends. */
@@ -33,7 +45,7 @@ function decodeLong(bytes: Uint8Array, start: number, end: number): string {
   let text = "";
   let at = start;
   while (at < end) {
-    let stop = at + PIECE_MAX < end ? at + PIECE_MAX : end;
+    let stop = Math.min(at + PIECE_MAX, end);
     // At most three continuation bytes can follow a lead byte; more is ill-formed and found below.
     for (let back = 0; back < 3 && stop < end && ((bytes[stop] ?? 0) & 0xc0) === 0x80; back += 1) stop -= 1;
     text += decodeUtf8String(bytes, at, stop);
@@ -60,7 +72,7 @@ function decodeCodePoints(bytes: Uint8Array, start: number, end: number): string
     codePoints.push(codePoint);
     at += size;
   }
-  return String.fromCodePoint.apply(String, codePoints);
+  return String.fromCodePoint(...codePoints);
 }
 
 /** @returns bytes of the text as UTF-8. @throws {MqttError} not_encodable: lone surrogate, U+0000, over 65,535 bytes. */

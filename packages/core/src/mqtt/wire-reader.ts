@@ -2,27 +2,29 @@
  * Reads the data types of MQTT (5.0 §1.5) from one packet, in place.
  *
  * A reader never looks past `end`: a field that would is `malformed_packet`. One reader serves all packets
- * of a decoder, so reading costs no allocation beyond the values themselves.
+ * of a burst, so reading costs no allocation beyond the values themselves.
  */
 
 import { malformed } from "./error.ts";
-import { decodeUtf8String } from "./utf8-string.ts";
+import { decodeUtf8String, isAsciiText } from "./utf8-string.ts";
 
 export class WireReader {
-  bytes: Uint8Array = new Uint8Array(0);
-  position = 0;
-  end = 0;
+  bytes: Uint8Array;
+  position: number;
+  end: number;
 
   /** Stands at `start` of a packet that ends before `end`; both lie within `bytes`. */
-  reset(bytes: Uint8Array, start: number, end: number): void {
+  constructor(bytes: Uint8Array, start: number, end: number) {
     this.bytes = bytes;
     this.position = start;
     this.end = end;
   }
 
-  /** Lets go of the packet. */
-  clear(): void {
-    this.reset(new Uint8Array(0), 0, 0);
+  /** Goes to another packet. */
+  reset(bytes: Uint8Array, start: number, end: number): void {
+    this.bytes = bytes;
+    this.position = start;
+    this.end = end;
   }
 
   /** Bytes of the packet not read yet. */
@@ -69,10 +71,22 @@ export class WireReader {
     return decodeUtf8String(this.bytes, at, at + length);
   }
 
-  /** §1.5.6. @returns a copy of its own: what it carries (passwords, Wills) outlives the receive buffer. */
-  binaryData(): Uint8Array {
+  /** As {@link utf8String}, but gives back `expected` itself where that is what stands there. */
+  utf8StringLike(expected: string): string {
     const length = this.twoByteInteger();
-    return new Uint8Array(this.view(length));
+    const at = this.#take(length);
+    const end = at + length;
+    return isAsciiText(this.bytes, at, end, expected) ? expected : decodeUtf8String(this.bytes, at, end);
+  }
+
+  /** §1.5.6. @returns a view, as {@link view}. */
+  binaryData(): Uint8Array {
+    return this.view(this.twoByteInteger());
+  }
+
+  /** §1.5.6. @returns a copy of its own, for what outlives the received bytes. */
+  binaryDataCopy(): Uint8Array {
+    return new Uint8Array(this.binaryData());
   }
 
   /** The next `length` bytes in place, as a plain Uint8Array over the received buffer. */
