@@ -7,13 +7,17 @@
  */
 import type { ByteLink, ByteLinkEvents, Clock, Random, Timers } from "@mayfly/core";
 import type { ProtocolVersion } from "@mayfly/core/mqtt";
-import type { Admission, DevicePrincipal } from "../auth/admission.ts";
+import { type Admission, createAdmission, type DevicePrincipal } from "../auth/admission.ts";
 import type { KeyVerifier } from "../auth/key-verifier.ts";
-import type { DeviceRef } from "../registry/model.ts";
+import type { DeviceRef, RegistryChange } from "../registry/model.ts";
 import type { RegistryStore } from "../registry/store.ts";
 import type { Backbone } from "../telemetry/backbone.ts";
-import type { Intake } from "../telemetry/intake.ts";
+import { createIntake, type Intake } from "../telemetry/intake.ts";
+import { Alarm } from "../time/alarm.ts";
+import { Connection, type ConnectionHost } from "./connection.ts";
+import { connectionMaxDefault, rejudgedPerTurnMax, unauthenticatedMaxDefault } from "./limits.ts";
 import type { BridgeObserver, LinkFacts } from "./observer.ts";
+import { SessionTable } from "./session-table.ts";
 
 export interface BridgePorts {
   readonly clock: Clock;
@@ -99,4 +103,173 @@ export interface Bridge {
   /** Shared with the HTTP bridge: one policy, one set of caches. */
   readonly admission: Admission;
   readonly intake: Intake;
+}
+
+export function createBridge(ports: BridgePorts, options: BridgeOptions = {}): Bridge {
+  return new MqttBridge(ports, options);
+}
+
+class MqttBridge implements Bridge, ConnectionHost {
+  readonly ports: BridgePorts;
+  readonly admission: Admission;
+  readonly intake: Intake;
+  readonly alarm: Alarm;
+  changesSeen = 0;
+  readonly #connectionMax: number;
+  readonly #unauthenticatedMax: number;
+  readonly #connections = new Set<Connection>();
+  readonly #table = new SessionTable();
+  readonly #stopListening: () => void;
+  /** Connections that queued something in this turn. */
+  #toFlush: Connection[] = [];
+  /** Live sessions whose device's registry changed. */
+  readonly #toRejudge = new Set<Connection>();
+  #isRejudging = false;
+  #admitted = 0;
+  #isTaking = true;
+
+  constructor(ports: BridgePorts, options: BridgeOptions) {
+    this.ports = ports;
+    this.#connectionMax = options.connectionMax ?? connectionMaxDefault;
+    this.#unauthenticatedMax = options.unauthenticatedMax ?? unauthenticatedMaxDefault;
+    this.admission = createAdmission(ports);
+    this.intake = createIntake(ports);
+    this.alarm = new Alarm(ports);
+    this.#stopListening = ports.registry.onChange((change) => this.#changed(change));
+  }
+
+  open(link: ByteLink, facts: LinkFacts): ByteLinkEvents {
+    const because = this.#findReasonNotToOpen();
+    if (because === undefined) {
+      const connection = new Connection(this, link, facts);
+      this.#connections.add(connection);
+      return connection;
+    }
+    link.close();
+    this.ports.observer.connectRefused({ because, link: facts });
+    return { received: () => undefined, closed: () => undefined };
+  }
+
+  sendCommand(
+    device: DeviceRef,
+    command: { readonly payload: Uint8Array; readonly subfolder: string },
+    answer: (outcome: CommandOutcome) => void,
+  ): void {
+    const session = this.#table.find(device)?.live;
+    if (session === undefined) answer("not_connected");
+    else session.sendCommand(command, answer);
+  }
+
+  sessions(): readonly SessionView[] {
+    return [...this.#table.all()].flatMap((connection) => connection.view() ?? []);
+  }
+
+  findSession(device: DeviceRef): SessionView | undefined {
+    return this.#table.find(device)?.view();
+  }
+
+  counts(): BridgeCounts {
+    let [unacknowledged, held, heldBytes, downlinkInFlight] = [0, 0, 0, 0];
+    for (const { live } of this.#table.all()) {
+      if (live === undefined) continue;
+      unacknowledged += live.uplink.unacknowledged;
+      held += live.uplink.held.messages;
+      heldBytes += live.uplink.held.bytes;
+      downlinkInFlight += live.downlink.inFlight;
+    }
+    return {
+      connections: this.#connections.size,
+      unauthenticated: this.#connections.size - this.#admitted,
+      sessions: this.#table.size,
+      deadlines: this.alarm.size,
+      unacknowledged,
+      held,
+      heldBytes,
+      downlinkInFlight,
+      rejudgements: this.#toRejudge.size,
+    };
+  }
+
+  drain(): void {
+    this.#isTaking = false;
+    for (const connection of [...this.#connections]) connection.drain();
+  }
+
+  close(): void {
+    this.#isTaking = false;
+    this.#stopListening();
+    for (const connection of [...this.#connections]) connection.shut();
+  }
+
+  // ── What connections ask ──────────────────────────────────────────────────────────────────────────────
+
+  flushLater(connection: Connection): void {
+    this.#toFlush.push(connection);
+    if (this.#toFlush.length > 1) return;
+    this.ports.timers.after(0, () => {
+      const connections = this.#toFlush;
+      this.#toFlush = [];
+      for (const each of connections) each.flush();
+    });
+  }
+
+  enter(connection: Connection, principal: DevicePrincipal): boolean {
+    this.#admitted += 1;
+    const before = this.#table.enter(connection, principal);
+    before?.end("taken_over");
+    return before !== undefined;
+  }
+
+  ended(connection: Connection): void {
+    if (!this.#connections.delete(connection)) return;
+    this.#toRejudge.delete(connection);
+    const { principal } = connection;
+    if (principal === undefined) return;
+    this.#admitted -= 1;
+    this.#table.leave(connection, principal);
+  }
+
+  rejudgeLater(connection: Connection): void {
+    this.#toRejudge.add(connection);
+    if (this.#isRejudging) return;
+    this.#isRejudging = true;
+    this.ports.timers.after(0, () => this.#rejudgeSome());
+  }
+
+  // ── Its own ───────────────────────────────────────────────────────────────────────────────────────────
+
+  #findReasonNotToOpen(): "shutting_down" | "too_many_connections" | "too_many_unauthenticated" | undefined {
+    if (!this.#isTaking) return "shutting_down";
+    if (this.#connections.size >= this.#connectionMax) return "too_many_connections";
+    const unauthenticated = this.#connections.size - this.#admitted;
+    return unauthenticated >= this.#unauthenticatedMax ? "too_many_unauthenticated" : undefined;
+  }
+
+  #changed(change: RegistryChange): void {
+    this.changesSeen += 1;
+    if (change.deviceId === undefined) {
+      for (const connection of this.#table.ofRegistry(change.registry)) this.rejudgeLater(connection);
+      return;
+    }
+    const connection = this.#table.find({ ...change.registry, device: change.deviceId });
+    if (connection === undefined) return;
+    if (change.kind === "config_updated") connection.live?.downlink.configChanged();
+    else this.rejudgeLater(connection);
+  }
+
+  /** A change of a whole registry concerns many: so many in a turn, and reading goes on in between. */
+  #rejudgeSome(): void {
+    let left = rejudgedPerTurnMax;
+    for (const connection of this.#toRejudge) {
+      if (left === 0) break;
+      left -= 1;
+      this.#toRejudge.delete(connection);
+      const session = connection.live;
+      if (session === undefined) continue;
+      const device = { ...session.principal.registry, device: session.principal.deviceId };
+      this.ports.registry.lookUpAdmission(device, (record) => connection.live?.rejudge(record));
+    }
+    this.#isRejudging = this.#toRejudge.size > 0;
+    if (this.#isRejudging) this.ports.timers.after(0, () => this.#rejudgeSome());
+  }
 }

@@ -89,7 +89,7 @@ export const closeReasons = {
       message: "mqtt: SERVER: The connection was closed because the registry's policy changed.",
     },
   },
-  mqtt_disabled: {
+  bridge_disabled: {
     mqtt5: 0x98,
     status: {
       code: 9,

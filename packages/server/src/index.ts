@@ -1,0 +1,69 @@
+/**
+ * Front door of the server: the MQTT bridge as a pure machine, the domain's values and ports, and adapters
+ * that live in memory. What needs Node's clock, disk or sockets enters by `@mayfly/server/node`.
+ */
+export {
+  type Admission,
+  type AdmissionObserver,
+  type AdmissionOutcome,
+  type AdmissionPorts,
+  type AdmissionRequest,
+  createAdmission,
+  type DevicePrincipal,
+} from "./auth/admission.ts";
+export { type ImportedKey, KeyImportError, type KeyVerifier } from "./auth/key-verifier.ts";
+export { type Rejudgement, type RightEnd, rejudge } from "./auth/rejudgement.ts";
+export { createMemoryBackbone, type MemoryBackbone } from "./backbone/memory/index.ts";
+export {
+  type Bridge,
+  type BridgeCounts,
+  type BridgeOptions,
+  type BridgePorts,
+  type CommandOutcome,
+  createBridge,
+  type SessionView,
+} from "./mqtt/bridge.ts";
+export { type CloseReason, closeReasons } from "./mqtt/close-reason.ts";
+export type { BridgeObserver, ConnectRefusal, LinkFacts } from "./mqtt/observer.ts";
+export {
+  type AdmissionRecord,
+  type DeviceActivity,
+  type DeviceConfigVersion,
+  type DeviceRecord,
+  type DeviceRef,
+  type DeviceStateVersion,
+  type EventRetention,
+  eventRetentionDefault,
+  type KeyRecord,
+  type RegistryChange,
+  type RegistryRecord,
+  type RegistryRef,
+} from "./registry/model.ts";
+export {
+  type ActivityUpdate,
+  type AdminTokenRecord,
+  type DevicePatch,
+  type Page,
+  type RegistryPatch,
+  type RegistryStore,
+  StoreError,
+  type StoreErrorCode,
+} from "./registry/store.ts";
+export { createMemoryRegistryStore } from "./store/memory/index.ts";
+export type {
+  AppendOutcome,
+  Backbone,
+  BackboneStatus,
+  ReceivedMessage,
+  Subscription,
+  TelemetryMessage,
+} from "./telemetry/backbone.ts";
+export {
+  createIntake,
+  type DeviceEvent,
+  eventBytesMax,
+  type Intake,
+  type IntakeOutcome,
+  type IntakeRefusal,
+  stateBytesMax,
+} from "./telemetry/intake.ts";

@@ -1,0 +1,77 @@
+/**
+ * The bytes that answer a CONNECT, in the client's version.
+ *
+ * Towards a peer that has not proved a key every refusal is the same (Reason Code and text), with the
+ * server's time beside it; only the two refusals a wrong clock causes are named.
+ */
+import type { NumericDate } from "@mayfly/core";
+import type { MqttError, Properties, ProtocolVersion } from "@mayfly/core/mqtt";
+import { encodeConnack } from "@mayfly/core/mqtt-server";
+import { refusalOnWire, type TokenError } from "@mayfly/core/token";
+import { packetBytesMax, receiveMaximum, topicAliasMaximum } from "./limits.ts";
+
+/** User Property of a refusal: the server's time, seconds since 1970 with three decimals. */
+export const serverTimeProperty = "server-time";
+
+/** What CONNACK says of a refusal that is no verdict on a token. */
+export interface RefusalCodes {
+  readonly mqtt5: number;
+  readonly mqtt311: number;
+}
+
+/** Accepted. Session Present is always 0: Sessions end with their connection. */
+export function encodeAccepted(version: ProtocolVersion, serverKeepAlive: number | undefined): Uint8Array {
+  if (version === 4) return encodeConnack({ type: "connack", sessionPresent: false, reasonCode: 0 }, 4);
+  const properties: Properties = {
+    sessionExpiryInterval: 0,
+    receiveMaximum,
+    maximumQoS: 1,
+    retainAvailable: 0,
+    maximumPacketSize: packetBytesMax,
+    topicAliasMaximum,
+    wildcardSubscriptionAvailable: 1,
+    subscriptionIdentifiersAvailable: 0,
+    sharedSubscriptionAvailable: 0,
+    ...(serverKeepAlive === undefined ? {} : { serverKeepAlive }),
+  };
+  return encodeConnack({ type: "connack", sessionPresent: false, reasonCode: 0, properties }, 5);
+}
+
+export function encodeRefused(version: ProtocolVersion, codes: RefusalCodes): Uint8Array {
+  const reasonCode = version === 5 ? codes.mqtt5 : codes.mqtt311;
+  return encodeConnack({ type: "connack", sessionPresent: false, reasonCode }, version);
+}
+
+/**
+ * @param because undefined: the token was good, yet the registry has this bridge switched off.
+ * @param bytesMax the client's Maximum Packet Size; what does not fit is left out (5.0 §3.2.2.3.10).
+ */
+export function encodeTokenRefused(
+  version: ProtocolVersion,
+  because: TokenError | undefined,
+  serverSeconds: NumericDate,
+  bytesMax: number,
+): Uint8Array {
+  const wire = refusalOnWire[because?.code ?? "device_blocked"];
+  const bare = encodeRefused(version, wire);
+  if (version === 4) return bare;
+  const properties: Properties = {
+    userProperties: [[serverTimeProperty, serverSeconds.toFixed(3)]],
+    ...(wire.named && because !== undefined ? { reasonString: because.code } : {}),
+  };
+  const told = encodeConnack(
+    { type: "connack", sessionPresent: false, reasonCode: wire.mqtt5, properties },
+    version,
+  );
+  return told.length <= bytesMax ? told : bare;
+}
+
+/** The answer to bytes that are no CONNECT we can take; undefined where the standard leaves only closing. */
+export function encodeConnectFailure(
+  version: ProtocolVersion | undefined,
+  error: MqttError,
+): Uint8Array | undefined {
+  // Whoever speaks neither version gets 3.1.1's answer (§3.1.2.2 there): every client can read its four bytes.
+  if (error.code === "unsupported_protocol_version") return encodeRefused(4, { mqtt311: 0x01, mqtt5: 0x84 });
+  return version === 5 ? encodeRefused(5, { mqtt5: error.reasonCode, mqtt311: 0 }) : undefined;
+}

@@ -1,0 +1,47 @@
+/**
+ * Every maximum and every wait of the MQTT bridge, in one place.
+ */
+
+/** From the opening of the link to the answer to its CONNECT. */
+export const connectTimeoutMillis = 10_000;
+/** Of received bytes, kept for a peer that is not admitted. A token is at most 8 KiB, a Client Identifier 1 KiB. */
+export const connectBytesMax = 16 * 1024;
+/** Announced Maximum Packet Size: a payload of 256 KiB and what goes around it. */
+export const packetBytesMax = 288 * 1024;
+/** Network Connections at once. */
+export const connectionMaxDefault = 20_000;
+/** Of these, not yet admitted. */
+export const unauthenticatedMaxDefault = 1_000;
+
+/** QoS 1 PUBLISHes of one connection taken and not acknowledged (announced Receive Maximum). */
+export const receiveMaximum = 20;
+/** QoS 0 PUBLISHes of one connection handed to the store and not answered. */
+export const qos0InFlightMax = 100;
+/** Decoded PUBLISHes held back per connection; one more may lie above it. Then the link is paused. */
+export const heldBytesMax = 64 * 1024;
+/** What a held PUBLISH counts for beside its payload. */
+export const heldOverheadBytes = 64;
+/** Topic Aliases a client may set (announced Topic Alias Maximum). */
+export const topicAliasMaximum = 16;
+/** A device's own message id (User Property `id`): longer ones are not taken as ids. */
+export const messageIdBytesMax = 128;
+
+/**
+ * How long a connection whose message the store refused stays open, unread: this, and up to as much again by
+ * chance, so that devices do not come back all at once to a store that is still full.
+ */
+export const storeWaitMillis = 5_000;
+/** How long `drain` waits for what was taken to become durable. */
+export const drainWaitMillis = 2_000;
+
+/** Config and commands at QoS 1 sent to one device and not acknowledged; less where its Receive Maximum is less. */
+export const downlinkWindowMax = 20;
+/** How long the sender of a command waits for the device's PUBACK. */
+export const commandTimeoutMillis = 5_000;
+/** cloud-iot-core.md §4.10. */
+export const commandBytesMax = 256 * 1024;
+
+/** Last-seen facts of one session go to the store at most this often. */
+export const activityIntervalMillis = 1_000;
+/** Sessions judged again in one turn after a change of the registry. */
+export const rejudgedPerTurnMax = 500;

@@ -1,0 +1,61 @@
+/**
+ * From the Topic Name of a PUBLISH to what it means for this device, Topic Aliases included.
+ *
+ * A device sends the same few topics all day, so the last one is remembered with its meaning. Aliases belong
+ * to the connection (MQTT 5.0 §3.3.2.3.4), at most 16.
+ */
+import { findPublishTopic, mayPublish, type TopicUser } from "@mayfly/core";
+import type { PublishPacket } from "@mayfly/core/mqtt";
+import type { CloseReason } from "./close-reason.ts";
+import { topicAliasMaximum } from "./limits.ts";
+
+export type PublishMeaning =
+  | { readonly kind: "events"; readonly subfolder: string }
+  | { readonly kind: "state"; readonly subfolder: "" }
+  | { readonly kind: "refused"; readonly because: CloseReason };
+
+const state = { kind: "state", subfolder: "" } as const;
+const unknownTopic = { kind: "refused", because: "topic_name_invalid" } as const;
+const foreignTopic = { kind: "refused", because: "topic_not_own" } as const;
+const badAlias = { kind: "refused", because: "topic_alias_invalid" } as const;
+const unsetAlias = { kind: "refused", because: "protocol_error" } as const;
+
+export class PublishTopics {
+  readonly #user: TopicUser;
+  #lastTopic = "";
+  #lastMeaning: PublishMeaning = unknownTopic;
+  #aliases: Map<number, string> | undefined;
+
+  constructor(user: TopicUser) {
+    this.#user = user;
+  }
+
+  meaningOf(packet: PublishPacket): PublishMeaning {
+    const alias = packet.properties?.topicAlias;
+    if (alias === undefined) return this.#meaningOfTopic(packet.topic);
+    if (alias < 1 || alias > topicAliasMaximum) return badAlias;
+    if (packet.topic !== "") {
+      this.#aliases ??= new Map();
+      this.#aliases.set(alias, packet.topic);
+      return this.#meaningOfTopic(packet.topic);
+    }
+    const topic = this.#aliases?.get(alias);
+    return topic === undefined ? unsetAlias : this.#meaningOfTopic(topic);
+  }
+
+  #meaningOfTopic(topic: string): PublishMeaning {
+    if (topic !== this.#lastTopic) {
+      this.#lastMeaning = this.#judge(topic);
+      this.#lastTopic = topic;
+    }
+    return this.#lastMeaning;
+  }
+
+  #judge(topicName: string): PublishMeaning {
+    const topic = findPublishTopic(topicName);
+    if (topic === undefined) return unknownTopic;
+    if (!mayPublish(topic, this.#user)) return foreignTopic;
+    if (topic.kind === "events") return { kind: "events", subfolder: topic.subfolder };
+    return topic.kind === "state" ? state : foreignTopic;
+  }
+}

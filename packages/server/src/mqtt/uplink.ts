@@ -1,0 +1,217 @@
+/**
+ * Uplink: from a PUBLISH to its PUBACK.
+ *
+ * A PUBACK leaves when the message is durable, and never before one that came earlier: the answers of the
+ * store may come in any order, the acknowledgements wait in a queue of at most 20. What a 3.1.1 client sends
+ * beyond that (it knows no Receive Maximum) is decoded and held, up to 64 KiB; then reading stops. So PINGREQ,
+ * PUBACK and DISCONNECT behind waiting PUBLISHes are still served within that bound.
+ *
+ * When the store refuses, the PUBACK is withheld, and with it all later ones; nothing more is taken, and
+ * after a bounded wait the connection ends. A negative PUBACK would mean "do not send this again".
+ */
+import type { Clock, Random } from "@mayfly/core";
+import type { DevicePrincipal } from "../auth/admission.ts";
+import type { Intake, IntakeOutcome } from "../telemetry/intake.ts";
+import type { CloseReason } from "./close-reason.ts";
+import {
+  heldBytesMax,
+  heldOverheadBytes,
+  qos0InFlightMax,
+  receiveMaximum,
+  storeWaitMillis,
+} from "./limits.ts";
+import type { BridgeObserver } from "./observer.ts";
+
+/** A PUBLISH whose topic was found to be the device's. */
+export interface Arrival {
+  readonly kind: "events" | "state";
+  readonly subfolder: string;
+  /** Undefined at QoS 0. */
+  readonly packetIdentifier: number | undefined;
+  /** A view that does not last; copied when held. */
+  readonly payload: Uint8Array;
+  readonly deviceMessageId: string | undefined;
+}
+
+export interface UplinkPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly intake: Intake;
+  readonly observer: BridgeObserver;
+}
+
+/** What the uplink asks of its connection. */
+export interface UplinkOwner {
+  readonly principal: DevicePrincipal;
+  /** Does the client know our Receive Maximum (MQTT 5)? */
+  readonly knowsReceiveMaximum: boolean;
+  queuePuback(packetIdentifier: number): void;
+  noteActivity(what: "eventMs" | "stateMs"): void;
+  /** There is room again, or a new due time. */
+  uplinkMoved(): void;
+  end(because: CloseReason): void;
+}
+
+interface Pending {
+  readonly kind: "events" | "state";
+  readonly packetIdentifier: number;
+  readonly takenMillis: number;
+  isDurable: boolean;
+}
+
+export class Uplink {
+  readonly #ports: UplinkPorts;
+  readonly #owner: UplinkOwner;
+  /** QoS 1 in order of arrival, first to be acknowledged first. */
+  readonly #pending: Pending[] = [];
+  readonly #held: Arrival[] = [];
+  #heldBytes = 0;
+  #heldQos1 = 0;
+  #qos0InFlight = 0;
+  #stallEndsMillis = Number.POSITIVE_INFINITY;
+  #isClosed = false;
+
+  constructor(ports: UplinkPorts, owner: UplinkOwner) {
+    this.#ports = ports;
+    this.#owner = owner;
+  }
+
+  /** PUBLISHes at QoS 1 taken, held ones not counted. */
+  get unacknowledged(): number {
+    return this.#pending.length;
+  }
+
+  get held(): { readonly messages: number; readonly bytes: number } {
+    return { messages: this.#held.length, bytes: this.#heldBytes };
+  }
+
+  /** Whether no more may be decoded now. */
+  get isBlocked(): boolean {
+    return this.#heldBytes >= heldBytesMax;
+  }
+
+  /** When a refused message ends the connection; infinite while none is. */
+  get dueMillis(): number {
+    return this.#stallEndsMillis;
+  }
+
+  take(arrival: Arrival): void {
+    const isQos1 = arrival.packetIdentifier !== undefined;
+    const owed = this.#pending.length + this.#heldQos1;
+    if (isQos1 && this.#owner.knowsReceiveMaximum && owed >= receiveMaximum) {
+      this.#owner.end("receive_maximum_exceeded");
+    } else if (this.#held.length > 0 || !this.#hasRoomFor(arrival)) {
+      this.#hold(arrival);
+    } else {
+      this.#submit(arrival);
+    }
+  }
+
+  /** The client said goodbye: what it sent before is still taken, though nobody waits for the answer. */
+  takeHeld(): void {
+    for (const arrival of this.#held.splice(0)) this.#submit(arrival);
+    this.#heldBytes = 0;
+    this.#heldQos1 = 0;
+  }
+
+  /** Answers that come from now on are not for this connection. */
+  close(): void {
+    this.#isClosed = true;
+    this.#held.length = 0;
+    this.#heldBytes = 0;
+  }
+
+  #hasRoomFor(arrival: Arrival): boolean {
+    if (this.#stallEndsMillis !== Number.POSITIVE_INFINITY) return false;
+    return arrival.packetIdentifier === undefined
+      ? this.#qos0InFlight < qos0InFlightMax
+      : this.#pending.length < receiveMaximum;
+  }
+
+  #hold(arrival: Arrival): void {
+    this.#held.push({ ...arrival, payload: arrival.payload.slice() });
+    this.#heldBytes += arrival.payload.length + heldOverheadBytes;
+    if (arrival.packetIdentifier !== undefined) this.#heldQos1 += 1;
+  }
+
+  #submitHeld(): void {
+    for (;;) {
+      const next = this.#held[0];
+      if (next === undefined || !this.#hasRoomFor(next)) return;
+      this.#held.shift();
+      this.#heldBytes -= next.payload.length + heldOverheadBytes;
+      if (next.packetIdentifier !== undefined) this.#heldQos1 -= 1;
+      this.#submit(next);
+    }
+  }
+
+  #submit(arrival: Arrival): void {
+    const { kind, packetIdentifier, payload } = arrival;
+    const { clock, intake, observer } = this.#ports;
+    const qos = packetIdentifier === undefined ? 0 : 1;
+    let pending: Pending | undefined;
+    if (packetIdentifier === undefined) {
+      this.#qos0InFlight += 1;
+    } else {
+      pending = { kind, packetIdentifier, takenMillis: clock.monotonicMillis(), isDurable: false };
+      this.#pending.push(pending);
+    }
+    observer.published({ kind, qos, payloadBytes: payload.length });
+    const answered = (outcome: IntakeOutcome) => this.#answered(kind, pending, outcome);
+    if (kind === "state") {
+      intake.takeState(this.#owner.principal, payload, answered);
+    } else {
+      const { subfolder, deviceMessageId } = arrival;
+      const event = { subfolder, payload, ...(deviceMessageId === undefined ? {} : { deviceMessageId }) };
+      intake.takeEvent(this.#owner.principal, event, answered);
+    }
+  }
+
+  #answered(kind: "events" | "state", pending: Pending | undefined, outcome: IntakeOutcome): void {
+    if (outcome.kind === "refused") {
+      this.#ports.observer.notStored({ qos: pending === undefined ? 0 : 1, because: outcome.because });
+    }
+    if (this.#isClosed) return;
+    if (pending === undefined) this.#qos0InFlight -= 1;
+    if (outcome.kind === "refused") {
+      this.#refused(pending, outcome.because);
+    } else {
+      this.#owner.noteActivity(kind === "events" ? "eventMs" : "stateMs");
+      if (pending !== undefined) {
+        pending.isDurable = true;
+        this.#acknowledgeInOrder();
+      }
+    }
+    if (this.#isClosed) return;
+    if (this.#held.length > 0) this.#submitHeld();
+    this.#owner.uplinkMoved();
+  }
+
+  #acknowledgeInOrder(): void {
+    const nowMillis = this.#ports.clock.monotonicMillis();
+    for (;;) {
+      const first = this.#pending[0];
+      if (first === undefined || !first.isDurable) return;
+      this.#pending.shift();
+      this.#owner.queuePuback(first.packetIdentifier);
+      this.#ports.observer.acknowledged({ kind: first.kind, millis: nowMillis - first.takenMillis });
+    }
+  }
+
+  #refused(
+    pending: Pending | undefined,
+    because: Extract<IntakeOutcome, { kind: "refused" }>["because"],
+  ): void {
+    if (because === "device_gone") {
+      this.#owner.end("device_deleted");
+      return;
+    }
+    if (because === "payload_too_large") {
+      this.#owner.end("packet_too_large");
+      return;
+    }
+    if (pending === undefined || this.#stallEndsMillis !== Number.POSITIVE_INFINITY) return;
+    const chance = this.#ports.random.fill(new Uint8Array(1))[0] ?? 0;
+    this.#stallEndsMillis = this.#ports.clock.monotonicMillis() + storeWaitMillis * (1 + chance / 256);
+  }
+}
