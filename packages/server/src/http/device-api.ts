@@ -18,7 +18,7 @@ import {
 import { refusalOnWire, TokenError } from "@mayfly/core/token";
 import { type FastifyInstance, type FastifyRequest, fastify } from "fastify";
 import type { Admission, DevicePrincipal } from "../auth/admission.ts";
-import type { DeviceConfigVersion, DeviceRef } from "../registry/model.ts";
+import type { DeviceActivity, DeviceConfigVersion, DeviceRef } from "../registry/model.ts";
 import type { RegistryStore } from "../registry/store.ts";
 import type { Intake, IntakeOutcome, IntakeRefusal } from "../telemetry/intake.ts";
 import { ApiError, invalidField } from "./api-error.ts";
@@ -104,7 +104,11 @@ export function createDeviceApi(ports: DeviceApiPorts, options: DeviceApiOptions
       },
     );
     if (outcome.kind === "admitted") {
-      recordUse(outcome.principal);
+      const keyUsedMs = Math.floor(ports.clock.wallSeconds() * 1000);
+      ports.registry.recordActivity({
+        device: deviceRefOf(outcome.principal),
+        activity: { keyId: outcome.principal.keyId, keyUsedMs },
+      });
       return outcome.principal;
     }
     const { because } = outcome;
@@ -112,13 +116,6 @@ export function createDeviceApi(ports: DeviceApiPorts, options: DeviceApiOptions
     throw permissionDenied(
       isNamed ? { "mayfly-refusal": because.code, "mayfly-time": String(outcome.serverSeconds) } : {},
     );
-  }
-
-  function recordUse(principal: DevicePrincipal): void {
-    ports.registry.recordActivity({
-      device: deviceRefOf(principal),
-      activity: { keyId: principal.keyId, keyUsedMs: Math.floor(ports.clock.wallSeconds() * 1000) },
-    });
   }
 
   function principalOf(request: FastifyRequest): DevicePrincipal {
@@ -137,6 +134,12 @@ function deviceApiRoutes(
   ports: DeviceApiPorts,
   principalOf: (request: FastifyRequest) => DevicePrincipal,
 ): readonly Route[] {
+  const nowMs = () => Math.floor(ports.clock.wallSeconds() * 1000);
+
+  function recordActivity(principal: DevicePrincipal, activity: DeviceActivity): void {
+    ports.registry.recordActivity({ device: deviceRefOf(principal), activity });
+  }
+
   return [
     {
       method: "POST",
@@ -162,7 +165,9 @@ function deviceApiRoutes(
           throw invalidField("message_id", `A message_id has at most ${MESSAGE_ID_BYTES_MAX} bytes.`);
         }
         const event = { subfolder, payload, ...(deviceMessageId === "" ? {} : { deviceMessageId }) };
-        return durable((done) => ports.intake.takeEvent(principal, event, done));
+        await untilDurable((done) => ports.intake.takeEvent(principal, event, done));
+        recordActivity(principal, { eventMs: nowMs() });
+        return {};
       },
     },
     {
@@ -176,7 +181,9 @@ function deviceApiRoutes(
         const state = findObject(fields, "state", ["binaryData", "updateTime"]);
         if (state === undefined) throw invalidField("state", "The state is missing.");
         const payload = readPayload(state, STATE_BYTES_MAX);
-        return durable((done) => ports.intake.takeState(principal, payload, done));
+        await untilDurable((done) => ports.intake.takeState(principal, payload, done));
+        recordActivity(principal, { stateMs: nowMs() });
+        return {};
       },
     },
     {
@@ -190,9 +197,8 @@ function deviceApiRoutes(
         if (!Number.isSafeInteger(localVersion) || localVersion < 0) {
           throw invalidField("local_version", "Invalid value at 'local_version' (TYPE_INT64).");
         }
-        const device = deviceRefOf(principal);
         const config = await new Promise<DeviceConfigVersion | undefined>((answer) => {
-          ports.registry.lookUpConfig(device, answer);
+          ports.registry.lookUpConfig(deviceRefOf(principal), answer);
         });
         if (config === undefined) throw permissionDenied();
         if (localVersion > config.version) {
@@ -202,10 +208,7 @@ function deviceApiRoutes(
           );
         }
         if (localVersion === config.version) return {};
-        ports.registry.recordActivity({
-          device,
-          activity: { configSendMs: Math.floor(ports.clock.wallSeconds() * 1000) },
-        });
+        recordActivity(principal, { configSendMs: nowMs() });
         return { version: String(config.version), binaryData: base64Encode(config.binaryData) };
       },
     },
@@ -222,10 +225,9 @@ export const intakeRefusalOnHttp = {
   payload_too_large: () => invalidField("binary_data", "The payload is too large."),
 } satisfies Record<IntakeRefusal, () => ApiError>;
 
-async function durable(take: (done: (outcome: IntakeOutcome) => void) => void): Promise<object> {
+async function untilDurable(take: (done: (outcome: IntakeOutcome) => void) => void): Promise<void> {
   const outcome = await new Promise<IntakeOutcome>(take);
   if (outcome.kind === "refused") throw intakeRefusalOnHttp[outcome.because]();
-  return {};
 }
 
 function readPayload(fields: JsonFields, bytesMax: number): Uint8Array {

@@ -15,7 +15,7 @@ import {
   parseRegistryId,
 } from "@mayfly/core";
 import { RegistryError } from "./error.ts";
-import type { KeyParser } from "./key-parser.ts";
+import { KeyParseError, type KeyParser } from "./key-parser.ts";
 import {
   addKey,
   changeKey,
@@ -109,7 +109,7 @@ export function createDevices(ports: {
   readonly keyParser: KeyParser;
   readonly clock: Clock;
 }): Devices {
-  const { store, places, clock } = ports;
+  const { store, places, clock, keyParser } = ports;
   const turns = createTurns();
 
   function openRegistry(ref: RegistryRef): void {
@@ -138,26 +138,40 @@ export function createDevices(ports: {
     throw new RegistryError("not_found", `Device '${formatDeviceName(ref)}' not found.`);
   }
 
-  /** Reads the keys, and holds those that are new to the device against the registry's certificates. */
-  function readKeys(
+  /** Reads a key, and holds one that is new to the device against the registry's certificates. */
+  function readKey(
     registry: RegistryRecord,
-    inputs: readonly DeviceKeyInput[],
+    input: DeviceKeyInput,
+    position: number,
+    onRecord: readonly KeyRecord[],
+  ): KeyInput {
+    const parsed = keyParser.parseKey(input.format, input.pem);
+    const isVerifying = onRecord.some(
+      (key) => key.fingerprint === parsed.fingerprint && isVerifyingState(key.state),
+    );
+    if (!isVerifying) checkVouched(keyParser, registry, input, position, clock.wallSeconds());
+    const limits = [input.expiresAtSeconds, parsed.notAfterSeconds].filter((limit) => limit !== undefined);
+    const { expiresAtSeconds: _asked, ...rest } = input;
+    return {
+      ...rest,
+      fingerprint: parsed.fingerprint,
+      ...(limits.length === 0 ? {} : { expiresAtSeconds: Math.min(...limits) }),
+    };
+  }
+
+  function readCredentials(
+    registry: RegistryRecord,
+    inputs: readonly CredentialInput[],
     onRecord: readonly KeyRecord[],
   ): readonly KeyInput[] {
-    const verifying = new Set(
-      onRecord.filter((key) => isVerifyingState(key.state)).map((key) => key.fingerprint),
-    );
     return inputs.map((input, position) => {
-      const parsed = ports.keyParser.parseKey(input.format, input.pem);
-      if (!verifying.has(parsed.fingerprint))
-        checkVouched(ports.keyParser, registry, input, position, clock.wallSeconds());
-      const limits = [input.expiresAtSeconds, parsed.notAfterSeconds].filter((limit) => limit !== undefined);
-      const { expiresAtSeconds: _asked, ...rest } = input;
-      return {
-        ...rest,
-        fingerprint: parsed.fingerprint,
-        ...(limits.length === 0 ? {} : { expiresAtSeconds: Math.min(...limits) }),
-      };
+      try {
+        return readKey(registry, input, position, onRecord);
+      } catch (error) {
+        if (!(error instanceof KeyParseError)) throw error;
+        const place = `The key data for the device credential in position ${position} is invalid.`;
+        throw new KeyParseError(error.code, `${place} Make sure the format is correct: ${error.message}`);
+      }
     });
   }
 
@@ -178,7 +192,7 @@ export function createDevices(ports: {
       checkMetadata(input.metadata);
       if (input.config !== undefined) checkConfigSize(input.config);
       const registry = await getRegistry(ref);
-      const keys = replaceVerifyingKeys([], readKeys(registry, input.credentials, []), nowMs());
+      const keys = replaceVerifyingKeys([], readCredentials(registry, input.credentials, []), nowMs());
       return store.createDevice({
         project: ref.project,
         location: ref.location,
@@ -206,7 +220,7 @@ export function createDevices(ports: {
         return store.updateDevice(ref, patch);
       }
       return changeInTurn(ref, async (device) => {
-        const wanted = readKeys(await getRegistry(ref), credentials, device.keys);
+        const wanted = readCredentials(await getRegistry(ref), credentials, device.keys);
         return store.updateDevice(ref, {
           ...patch,
           keys: replaceVerifyingKeys(device.keys, wanted, nowMs()),
@@ -219,8 +233,7 @@ export function createDevices(ports: {
     },
     addKey: (ref, input) =>
       changeInTurn(ref, async (device) => {
-        const [key] = readKeys(await getRegistry(ref), [input], device.keys);
-        if (key === undefined) throw new RegistryError("argument_invalid", "No key was given.");
+        const key = readKey(await getRegistry(ref), input, 0, device.keys);
         const { keys, added } = addKey(device.keys, key, nowMs());
         await store.updateDevice(ref, { keys });
         return added;
@@ -230,7 +243,7 @@ export function createDevices(ports: {
         const { keys, changed } = changeKey(
           device.keys,
           keyId,
-          boundByCertificate(ports.keyParser, device, keyId, change),
+          boundByCertificate(keyParser, device, keyId, change),
         );
         await store.updateDevice(ref, { keys });
         return changed;

@@ -7,6 +7,7 @@
 import { formatRegistryName, parseRegistryId } from "@mayfly/core";
 import type { RegistryPolicy } from "@mayfly/core/token";
 import { checkPolicy, policyPresets } from "@mayfly/core/token";
+import type { Backbone } from "../telemetry/backbone.ts";
 import { RegistryError } from "./error.ts";
 import type { KeyParser } from "./key-parser.ts";
 import type { EventRetention, RegistryRecord, RegistryRef } from "./model.ts";
@@ -42,6 +43,8 @@ export function createRegistries(ports: {
   readonly store: RegistryStore;
   readonly places: Places;
   readonly keyParser: KeyParser;
+  /** Told of each registry's retention; at start the host tells it of those there are. */
+  readonly backbone: Pick<Backbone, "setRetention">;
 }): Registries {
   const { store, places } = ports;
 
@@ -76,12 +79,14 @@ export function createRegistries(ports: {
     async create(ref, input) {
       open(ref);
       check(input);
-      return store.createRegistry({
+      const record = await store.createRegistry({
         ...input,
         project: ref.project,
         location: ref.location,
         registry: ref.registry,
       });
+      ports.backbone.setRetention(ref, record.retention);
+      return record;
     },
     async get(ref) {
       open(ref);
@@ -94,7 +99,9 @@ export function createRegistries(ports: {
     async update(ref, patch) {
       open(ref);
       check(patch);
-      return store.updateRegistry(ref, patch);
+      const record = await store.updateRegistry(ref, patch);
+      if (patch.retention !== undefined) ports.backbone.setRetention(ref, record.retention);
+      return record;
     },
     async delete(ref) {
       open(ref);

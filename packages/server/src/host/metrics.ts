@@ -1,0 +1,176 @@
+/**
+ * Metrics for Prometheus: what the bridge tells becomes counters and histograms, depths are asked for at scrape.
+ *
+ * Labels come from closed sets only, so that no peer can make a new time series; no label names a device.
+ */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { MetricsText } from "../http/metrics-route.ts";
+import type { BridgeCounts } from "../mqtt/bridge.ts";
+import type { BridgeObserver } from "../mqtt/observer.ts";
+import type { BackboneStatus } from "../telemetry/backbone.ts";
+
+/** Where depths are read when somebody scrapes. */
+export interface MetricSources {
+  readonly bridge: { counts(): BridgeCounts };
+  readonly backbone: { status(): BackboneStatus };
+  readonly store: { status(): { readonly healthy: boolean; readonly queuedWrites: number } };
+}
+
+export interface Metrics extends MetricsText {
+  /** Hand this to the bridge. */
+  readonly observer: BridgeObserver;
+  /** Tells where depths are read; the bridge is made after its observer, so this comes later. Call once. */
+  watch(sources: MetricSources): void;
+}
+
+/** Why the bridge itself ended a session on time: these count as deadlines cut. */
+const deadlineReasons: readonly string[] = ["token_expired", "key_expired", "connection_maximum"];
+
+export function createMetrics(): Metrics {
+  const register = new Registry();
+  const registers = [register];
+  // Event-loop delay (nodejs_eventloop_lag_*), memory, CPU, garbage collection.
+  collectDefaultMetrics({ register });
+
+  const connects = new Counter({
+    name: "mayfly_connects_total",
+    help: "CONNECTs by outcome and reason; reason is the refusal's code, or 'none'.",
+    labelNames: ["outcome", "reason", "protocol"],
+    registers,
+  });
+  const connectSeconds = new Histogram({
+    name: "mayfly_connect_seconds",
+    help: "From the opening of a connection to its CONNACK.",
+    buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+    registers,
+  });
+  const verifySeconds = new Histogram({
+    name: "mayfly_token_verify_seconds",
+    help: "Time of one device token's verification, signature included.",
+    labelNames: ["outcome"],
+    buckets: [0.000_025, 0.000_05, 0.000_1, 0.000_15, 0.000_2, 0.000_3, 0.000_5, 0.001, 0.002, 0.005, 0.01],
+    registers,
+  });
+  const disconnects = new Counter({
+    name: "mayfly_disconnects_total",
+    help: "Sessions ended, by reason.",
+    labelNames: ["reason"],
+    registers,
+  });
+  const deadlinesCut = new Counter({
+    name: "mayfly_deadlines_cut_total",
+    help: "Sessions the bridge ended because their time was up, by whose time it was.",
+    labelNames: ["reason"],
+    registers,
+  });
+  const takeovers = new Counter({
+    name: "mayfly_takeovers_total",
+    help: "CONNECTs that replaced a live session of the same device.",
+    registers,
+  });
+  const published = new Counter({
+    name: "mayfly_published_total",
+    help: "Messages handed to the store, by kind and QoS.",
+    labelNames: ["kind", "qos"],
+    registers,
+  });
+  const publishedBytes = new Counter({
+    name: "mayfly_published_bytes_total",
+    help: "Payload bytes handed to the store, by kind.",
+    labelNames: ["kind"],
+    registers,
+  });
+  const publishToAck = new Histogram({
+    name: "mayfly_publish_to_ack_seconds",
+    help: "From a PUBLISH's arrival to its PUBACK, by kind.",
+    labelNames: ["kind"],
+    buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers,
+  });
+  const notStored = new Counter({
+    name: "mayfly_not_stored_total",
+    help: "Messages the store refused, by QoS (0 is lost, 1 stays unacknowledged) and reason.",
+    labelNames: ["qos", "reason"],
+    registers,
+  });
+  const sent = new Counter({
+    name: "mayfly_sent_total",
+    help: "Configs and commands sent to devices, by kind and QoS.",
+    labelNames: ["kind", "qos"],
+    registers,
+  });
+
+  const observer: BridgeObserver = {
+    verified: ({ micros, outcome }) => verifySeconds.observe({ outcome }, micros / 1e6),
+    connected({ protocolVersion, tookOver, millis }) {
+      connects.inc({ outcome: "accepted", reason: "none", protocol: protocolVersion });
+      connectSeconds.observe(millis / 1000);
+      if (tookOver) takeovers.inc();
+    },
+    connectRefused: ({ because }) => connects.inc({ outcome: "refused", reason: because, protocol: "any" }),
+    disconnected({ because }) {
+      disconnects.inc({ reason: because });
+      if (deadlineReasons.includes(because)) deadlinesCut.inc({ reason: because });
+    },
+    published({ kind, qos, payloadBytes }) {
+      published.inc({ kind, qos });
+      publishedBytes.inc({ kind }, payloadBytes);
+    },
+    acknowledged: ({ kind, millis }) => publishToAck.observe({ kind }, millis / 1000),
+    notStored: ({ qos, because }) => notStored.inc({ qos, reason: because }),
+    sent: ({ kind, qos }) => sent.inc({ kind, qos }),
+  };
+
+  function gauge(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  }
+
+  return {
+    observer,
+    watch({ bridge, backbone, store }) {
+      const count = (name: keyof BridgeCounts) => () => bridge.counts()[name];
+      gauge("mayfly_connections", "Network connections open.", count("connections"));
+      gauge("mayfly_connections_unauthenticated", "Of these, not admitted yet.", count("unauthenticated"));
+      gauge("mayfly_sessions", "Devices connected.", count("sessions"));
+      gauge("mayfly_deadlines", "Connections waiting for a due time.", count("deadlines"));
+      gauge(
+        "mayfly_unacknowledged",
+        "PUBLISHes handed to the store and not answered.",
+        count("unacknowledged"),
+      );
+      gauge("mayfly_held", "PUBLISHes decoded and held back.", count("held"));
+      gauge("mayfly_held_bytes", "Bytes of these.", count("heldBytes"));
+      gauge(
+        "mayfly_downlink_in_flight",
+        "Configs and commands sent and not acknowledged.",
+        count("downlinkInFlight"),
+      );
+      gauge(
+        "mayfly_backbone_queue_messages",
+        "Messages not durable yet.",
+        () => backbone.status().queuedMessages,
+      );
+      gauge("mayfly_backbone_queue_bytes", "Bytes of these.", () => backbone.status().queuedBytes);
+      gauge("mayfly_backbone_healthy", "1 when messages become durable.", () =>
+        Number(backbone.status().healthy),
+      );
+      gauge(
+        "mayfly_registry_queue_writes",
+        "Registry writes not durable yet.",
+        () => store.status().queuedWrites,
+      );
+      gauge("mayfly_registry_healthy", "1 when the registry can be written.", () =>
+        Number(store.status().healthy),
+      );
+    },
+    contentType: register.contentType,
+    text: () => register.metrics(),
+  };
+}
