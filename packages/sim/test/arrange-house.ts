@@ -1,0 +1,188 @@
+/**
+ * A house for tests: one world with the real bridge engine over memory stores, and real agents with real keys.
+ *
+ * Each agent and bridge event becomes a line of the log. Keys and signatures differ from run to run and are
+ * in no line.
+ */
+import { createHash, generateKeyPairSync, sign } from "node:crypto";
+import { utf8Decode } from "@mayfly/core";
+import { policyPresets } from "@mayfly/core/token";
+import {
+  type Agent,
+  type AgentEvent,
+  type AgentHandlers,
+  type AgentOptions,
+  createAgent,
+} from "@mayfly/device";
+import {
+  type BridgeObserver,
+  createBridge,
+  createMemoryBackbone,
+  createMemoryRegistryStore,
+  eventRetentionDefault,
+  type KeyRecord,
+} from "@mayfly/server";
+import { createEventLog, createNetwork, createWorld, type Dialer, type World } from "@mayfly/sim";
+import { createP256Verifier } from "./p256-verifier.ts";
+
+export const registry = { project: "mayfly", location: "here", registry: "lamps" } as const;
+/** As a chip needs for one signature. */
+export const signMillis = 80;
+
+export interface HouseOptions {
+  readonly seed: string;
+  readonly devices: number;
+  readonly pieceBytesMax?: number;
+  readonly agent?: Partial<AgentOptions>;
+  readonly handlers?: AgentHandlers;
+}
+
+export interface Tenant {
+  readonly id: string;
+  readonly agent: Agent;
+  readonly dialer: Dialer;
+  readonly events: AgentEvent[];
+  readonly key: KeyRecord;
+  /** How the device's signer and clock behave; tests change them. */
+  readonly conduct: { clockBecause: string | undefined; signerIsBroken: boolean };
+}
+
+export type House = Awaited<ReturnType<typeof arrangeHouse>>;
+
+export async function arrangeHouse(options: HouseOptions) {
+  const world = createWorld({ seed: options.seed });
+  const log = createEventLog(world.clock, { digest: (bytes) => createHash("sha256").update(bytes).digest() });
+  const store = createMemoryRegistryStore({ clock: world.clock, random: world.random("registry") });
+  const backbone = createMemoryBackbone({ clock: world.clock, timers: world.timers, commitMillis: 4 });
+  const bridge = createBridge(
+    {
+      clock: world.clock,
+      timers: world.timers,
+      random: world.random("bridge"),
+      registry: store,
+      backbone,
+      verifier: createP256Verifier(),
+      observer: observe((line) => log.add("bridge", line)),
+    },
+    {},
+  );
+  const network = createNetwork(world, {
+    latencyMillis: { least: 5, most: 40 },
+    ...(options.pieceBytesMax === undefined ? undefined : { pieceBytesMax: options.pieceBytesMax }),
+  });
+
+  await store.createRegistry({
+    ...registry,
+    policy: policyPresets.strict,
+    retention: eventRetentionDefault,
+    mqttEnabled: true,
+    httpEnabled: true,
+    logLevel: "NONE",
+    eventNotificationConfigs: [],
+    stateNotificationTopic: "",
+    credentials: [],
+  });
+  await backbone.createSubscription({ id: "all", registry, leaseSeconds: 600 }, "earliest");
+
+  const tenants: Tenant[] = [];
+  for (let i = 0; i < options.devices; i++) {
+    const id = `lamp-${i}`;
+    const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const spki = publicKey.export({ format: "der", type: "spki" });
+    const key: KeyRecord = {
+      keyId: "slot-0",
+      slot: 0,
+      state: "active",
+      format: "ES256_PEM",
+      pem: publicKey.export({ format: "pem", type: "spki" }).toString(),
+      fingerprint: createHash("sha256").update(spki).digest("hex"),
+      createdMs: 0,
+    };
+    await store.createDevice({
+      ...registry,
+      deviceId: id,
+      blocked: false,
+      logLevel: "NONE",
+      metadata: {},
+      gatewayType: "NON_GATEWAY",
+      gatewayAuthMethod: "GATEWAY_AUTH_METHOD_UNSPECIFIED",
+      keys: [key],
+    });
+    const conduct: Tenant["conduct"] = { clockBecause: undefined, signerIsBroken: false };
+    const dialer = network.createDialer(id, (link) => bridge.open(link, { remoteAddress: id }));
+    const agent = createAgent(
+      {
+        clock: world.clock,
+        timers: world.timers,
+        random: world.random(`agent/${id}`),
+        sha256: { digest: (bytes) => createHash("sha256").update(bytes).digest() },
+        signer: {
+          keyId: "slot-0",
+          signMessage: async (message) => {
+            await passMillis(world, signMillis);
+            if (conduct.signerIsBroken) throw new Error("the bus hangs");
+            return sign("sha256", message, { key: privateKey, dsaEncoding: "ieee-p1363" });
+          },
+        },
+        clockTrusted: () =>
+          conduct.clockBecause === undefined
+            ? { kind: "ready", uncertaintySeconds: 0 }
+            : { kind: "waiting", because: conduct.clockBecause },
+        connect: dialer.connect,
+      },
+      { ...registry, device: id, slot: 0, ...options.agent },
+      options.handlers,
+    );
+    const events: AgentEvent[] = [];
+    agent.onEvent((event) => {
+      events.push(event);
+      log.add(id, JSON.stringify(event));
+    });
+    tenants.push({ id, agent, dialer, events, key, conduct });
+  }
+
+  /** What the subscription delivers, as text, in order. */
+  async function pullAll(): Promise<readonly string[]> {
+    const texts: string[] = [];
+    for (;;) {
+      const batch = await backbone.pull(registry.project, "all", 1_000);
+      if (batch.length === 0) return texts;
+      for (const { message } of batch) texts.push(utf8Decode(message.payload));
+      await backbone.acknowledge(
+        registry.project,
+        "all",
+        batch.map((m) => m.ackId),
+      );
+    }
+  }
+
+  return { world, log, store, backbone, bridge, tenants, pullAll };
+}
+
+/** The one tenant of a house of one. */
+export function onlyTenant(house: House): Tenant {
+  const [tenant] = house.tenants;
+  if (tenant === undefined) throw new Error("the house is empty");
+  return tenant;
+}
+
+function passMillis(world: World, millis: number): Promise<void> {
+  return new Promise((resolve) => {
+    world.timers.after(millis, resolve);
+  });
+}
+
+function observe(line: (text: string) => void): BridgeObserver {
+  return {
+    verified: ({ outcome }) => line(`verified ${outcome}`),
+    connected: (f) =>
+      line(`connected ${f.principal.deviceId} tookOver=${f.tookOver} until ${f.deadlineSeconds}`),
+    connectRefused: (f) => line(`refused ${f.deviceName?.device ?? "?"} ${f.because}`),
+    disconnected: (f) =>
+      line(`disconnected ${f.principal.deviceId} ${f.because} unacknowledged=${f.unacknowledged}`),
+    published: (f) => line(`published ${f.kind} ${f.qos} ${f.payloadBytes}`),
+    acknowledged: (f) => line(`acknowledged ${f.kind}`),
+    notStored: (f) => line(`not stored ${f.because}`),
+    sent: (f) => line(`sent ${f.kind}`),
+  };
+}
