@@ -283,6 +283,12 @@ test("a demo that reaches into the command instead of the published doors is cau
   breaks("packages/cli/src/demo/a.ts", `import "./demo.ts";`);
 });
 
+test("a demo that imports the server instead of meeting it over TLS is caught", () => {
+  breaks("packages/cli/src/demo/a.ts", `import "@mayfly/server";`, sentences.demoServer);
+  breaks("packages/cli/src/commands/demo.ts", `await import("@mayfly/server");`, sentences.demoServer);
+  breaks("packages/cli/src/commands/serve.ts", `await import("@mayfly/server");`);
+});
+
 test("a package without a row in the doors table is caught", () => {
   breaks("packages/surprise/src/index.ts", `export {};`, sentences.unknownPackage);
 });

@@ -8,6 +8,7 @@
 import { posix } from "node:path";
 import {
   CRYPTO_NAMES_THAT_TOUCH,
+  DEMO_CUSTOMERS,
   DEMO_FOLDER,
   FOLDERS_THAT_TOUCH,
   folderRules,
@@ -15,6 +16,7 @@ import {
   PACKAGES_THAT_NEVER_TOUCH,
   type PackageDoors,
   packageDoors,
+  ROOMS_BEHIND_TLS,
   sentences,
 } from "./doors.ts";
 import { type ImportFact, readSourceFacts } from "./source-facts.ts";
@@ -162,6 +164,7 @@ function judgeBare(tree: Tree, place: Place, fact: ImportFact): readonly string[
     if (place.ships && other !== place.package) {
       const { mayEnter, sentence } = doorsOf(place);
       if (!mayEnter.includes(other) && !mayEnter.includes(other + door.slice(1))) broken.push(sentence);
+      if (isCustomer(place) && ROOMS_BEHIND_TLS.includes(other)) broken.push(sentences.demoServer);
     }
   } else if (place.ships) {
     const { libraries, sentence } = doorsOf(place);
@@ -190,6 +193,10 @@ function isDeclared(tree: Tree, place: Place, name: string): boolean {
 
 function isDemo(place: Place): boolean {
   return place.package === "cli" && (place.below ?? "").startsWith(DEMO_FOLDER);
+}
+
+function isCustomer(place: Place): boolean {
+  return place.package === "cli" && DEMO_CUSTOMERS.some((start) => place.below?.startsWith(start));
 }
 
 function doorsOf(place: Place): PackageDoors {

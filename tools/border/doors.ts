@@ -163,6 +163,9 @@ export const CRYPTO_NAMES_THAT_TOUCH: ReadonlySet<string> = new Set([
 
 /** The demo: files (below packages/cli/src/) held to what a user's program could import. */
 export const DEMO_FOLDER = "demo/";
+/** The demo and the command that starts it: they start the server as a process, and meet it over TLS only. */
+export const DEMO_CUSTOMERS = [DEMO_FOLDER, "commands/demo"] as const;
+export const ROOMS_BEHIND_TLS: readonly string[] = ["server", "sim", "factory"];
 
 export const sentences = {
   touch: "Nothing outside host/, store/, backbone/ and a main touches clock, randomness, disk or socket.",
@@ -175,6 +178,7 @@ export const sentences = {
   computed: "An import names its module in a literal, so that it can be checked.",
   missing: "An import names a file that exists, with its ending.",
   demo: "The demo is a customer: it imports what a user's program could, by published front doors.",
+  demoServer: "The demo is a customer: it meets the server over TLS and never imports it.",
   library: "A library stays behind its one adapter.",
   unknownPackage: "A package has its row in the doors table before its first file.",
 } as const;
