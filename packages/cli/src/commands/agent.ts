@@ -1,0 +1,180 @@
+/**
+ * `mayfly agent`: one device of software keys that publishes a counter, and says each second how it fares.
+ *
+ * A device in a process: what the demo starts five of, and a stand-in for firmware that is not there yet.
+ */
+import type { Command } from "commander";
+import { registryOf } from "../connection.ts";
+import type { AgentLine, AgentPayload } from "../demo/agent-line.ts";
+import { SequenceSet } from "../demo/sequence-set.ts";
+import { CommandFailure } from "../failure.ts";
+import { durationSeconds, newCommand, outputOf, repeated, required, seconds, wholeNumber } from "../flags.ts";
+import { monotonicMillis, sleep, wallSeconds } from "../host/clock.ts";
+import { findEndpoints, readEndpointsFile } from "../host/endpoints.ts";
+import { readText } from "../host/files.ts";
+import { anyAbort, standardInputEnd, stopSignal } from "../host/signals.ts";
+import { splitKeyFlag } from "../key-flag.ts";
+
+/** How long an agent that was told to end waits for what is on its way. */
+const DRAIN_MILLIS_MAX = 3_000;
+const REPORT_MILLIS = 1_000;
+
+interface AgentFlags {
+  readonly json?: true;
+  readonly endpoints?: string;
+  readonly registry?: string;
+  readonly device: string;
+  readonly key: readonly string[];
+  readonly slot?: number;
+  readonly publishEvery: number;
+  readonly lifetime: number;
+  readonly firstRenewalAfter?: number;
+  readonly subfolder?: string;
+  readonly run: string;
+  readonly mqtt: number;
+  readonly stopWithStdin?: true;
+}
+
+export function addAgentCommand(program: Command): void {
+  program.addCommand(
+    newCommand("agent", "be a device: keep a session and publish a counter until told to end")
+      .option("--endpoints <FILE>", "endpoints.json of the server (default: of the data folder)")
+      .option("--registry <REGISTRY>", "registry: id or full name (default: the one in the endpoints file)")
+      .option("--device <ID>", required("device id or numId"))
+      .option("--key <FILE:SLOT>", required("private key in PEM, and its slot; may be repeated"), repeated)
+      .option("--slot <N>", "which of the keys signs (default: the first)", wholeNumber(0, 255))
+      .option("--publish-every <SECONDS>", "time between two messages", seconds(0.01, 86_400), 1)
+      .option("--lifetime <DURATION>", "lifetime of its tokens, such as 60s or 1h", durationSeconds, 3_600)
+      .option(
+        "--first-renewal-after <SECONDS>",
+        "renew the first token after this long",
+        wholeNumber(1, 86_400),
+      )
+      .option("--subfolder <SUBFOLDER>", "telemetry subfolder")
+      .option("--run <WORD>", "word carried in every message, to tell runs apart", "agent")
+      .option("--mqtt <VERSION>", "4 is MQTT 3.1.1, 5 is MQTT 5.0", wholeNumber(4, 5), 5)
+      .option(
+        "--stop-with-stdin",
+        "end when standard input closes, for programs that start agents of their own",
+      )
+      .action(runAgent),
+  );
+}
+
+async function runAgent(flags: AgentFlags): Promise<void> {
+  const stop = flags.stopWithStdin === true ? anyAbort(stopSignal(), standardInputEnd()) : stopSignal();
+  const output = outputOf(flags);
+  const endpoints =
+    flags.endpoints === undefined ? await findEndpoints(undefined) : await readEndpointsFile(flags.endpoints);
+  if (endpoints === undefined) {
+    throw new CommandFailure(
+      "not_configured",
+      "no server is known; name its endpoints.json with --endpoints",
+    );
+  }
+  const key = chosenKey(flags);
+  const target = hostAndPort(endpoints.mqtts);
+  const [keyPem, caPem] = [await readText(key.file), await readText(endpoints.ca)];
+  const { createNodeAgent } = await import("@mayfly/device/node");
+  const agent = createNodeAgent({
+    ...target,
+    caPem,
+    keyPem,
+    ...registryOf(flags, endpoints),
+    device: flags.device,
+    protocolVersion: flags.mqtt === 4 ? 4 : 5,
+    lifetimeSeconds: flags.lifetime,
+    // Whoever types a short lifetime means it.
+    lifetimeFloorSeconds: Math.min(flags.lifetime, 3_600),
+    ...(flags.firstRenewalAfter === undefined ? {} : { firstRenewalAfterSeconds: flags.firstRenewalAfter }),
+    ...(key.slot === undefined ? {} : { slot: key.slot }),
+  });
+
+  let acked = new SequenceSet();
+  const report = (): void => {
+    const { state, keyId, slot, tokenRemainingSeconds, lastRefusal, ...status } = agent.status();
+    const line: AgentLine = {
+      at: new Date(wallSeconds() * 1000).toISOString(),
+      id: flags.device,
+      state,
+      ...(slot === undefined ? {} : { slot }),
+      keyId,
+      ...(tokenRemainingSeconds === undefined
+        ? {}
+        : { tokenRemainingSeconds: Math.floor(tokenRemainingSeconds) }),
+      renewals: status.renewals,
+      connects: status.connects,
+      sent: status.sent,
+      acked: status.acknowledged,
+      refused: status.refused,
+      queued: status.queuedMessages,
+      gapMs: Math.round(status.longestGapMillis),
+      newlyAcked: acked.ranges(),
+      ...(lastRefusal === undefined ? {} : { lastRefusal }),
+    };
+    acked = new SequenceSet();
+    output.result(line, () => describe(line));
+  };
+
+  agent.start();
+  let sequence = 0;
+  let publishAt = monotonicMillis();
+  let reportAt = publishAt;
+  while (!stop.aborted) {
+    const now = monotonicMillis();
+    if (now >= publishAt) {
+      const payload: AgentPayload = {
+        run: flags.run,
+        sequence: sequence + 1,
+        at: new Date(wallSeconds() * 1000).toISOString(),
+      };
+      const published = payload.sequence;
+      const answer = agent.publish(Buffer.from(JSON.stringify(payload)), {
+        messageId: `${flags.run}-${published}`,
+        ...(flags.subfolder === undefined ? {} : { subfolder: flags.subfolder }),
+      });
+      // A full outbox is no message sent: the number is used when there is room again.
+      if (answer.kind === "accepted") {
+        sequence = published;
+        void answer.outcome.then((outcome) => {
+          if (outcome.kind === "acknowledged") acked.add(published);
+        });
+      }
+      publishAt = Math.max(publishAt + flags.publishEvery * 1000, now);
+    }
+    if (now >= reportAt) {
+      report();
+      reportAt = Math.max(reportAt + REPORT_MILLIS, now);
+    }
+    await sleep(Math.max(1, Math.min(publishAt, reportAt) - monotonicMillis()), stop);
+  }
+
+  const drainUntil = monotonicMillis() + DRAIN_MILLIS_MAX;
+  while (agent.status().queuedMessages > 0 && monotonicMillis() < drainUntil) await sleep(20);
+  agent.stop();
+  report();
+}
+
+function chosenKey(flags: AgentFlags): { readonly file: string; readonly slot?: number } {
+  const keys = flags.key.map(splitKeyFlag);
+  const key = flags.slot === undefined ? keys[0] : keys.find(({ slot }) => slot === flags.slot);
+  if (key === undefined)
+    throw new CommandFailure("usage", `no --key is for slot ${flags.slot}; write it as FILE:SLOT`);
+  return key;
+}
+
+/** `host:port`, an IPv6 host in brackets. */
+function hostAndPort(text: string): { readonly host: string; readonly port: number } {
+  const url = new URL(`mqtts://${text}`);
+  return { host: url.hostname.replace(/^\[(.*)\]$/, "$1"), port: Number(url.port) };
+}
+
+function describe(line: AgentLine): string {
+  const token =
+    line.tokenRemainingSeconds === undefined ? "no token yet" : `token ${line.tokenRemainingSeconds} s`;
+  const refusal = line.lastRefusal === undefined ? "" : `  refused: ${line.lastRefusal}`;
+  return (
+    `${line.at}  ${line.id}  ${line.state}  slot ${line.slot ?? "-"}  ${token}  ` +
+    `renewals ${line.renewals}  sent ${line.sent}  acked ${line.acked}  gap ${line.gapMs} ms${refusal}`
+  );
+}

@@ -1,0 +1,149 @@
+/**
+ * The doctor's judgements: facts in, ok, warn or fail with a sentence out. Pure; the facts come from `host/`.
+ */
+import { formatDuration } from "./output.ts";
+
+export interface Check {
+  readonly name: string;
+  readonly status: "ok" | "warn" | "fail";
+  /** What was found. */
+  readonly message: string;
+  /** What to do about it; absent when nothing is to be done. */
+  readonly advice?: string;
+}
+
+export const NODE_MAJOR_MIN = 24;
+/** Older ones have a bug that can corrupt a WAL database (fixed in 3.51.3). */
+export const SQLITE_VERSION_MIN = "3.51.3";
+const DISK_FAIL_BYTES = 100 * 1024 ** 2;
+const DISK_WARN_BYTES = 1024 ** 3;
+const CERTIFICATE_WARN_SECONDS = 14 * 86_400;
+/** A strict registry forgives a device's clock this much: the server's own must be far better. */
+const CLOCK_FAIL_SECONDS = 90;
+const CLOCK_WARN_SECONDS = 5;
+
+export function judgeNode(version: string): Check {
+  const major = Number(version.split(".")[0]);
+  return major >= NODE_MAJOR_MIN
+    ? { name: "node", status: "ok", message: `version ${version}` }
+    : {
+        name: "node",
+        status: "fail",
+        message: `version ${version}`,
+        advice: `install Node ${NODE_MAJOR_MIN} or later`,
+      };
+}
+
+export function judgeSqlite(version: string | undefined): Check {
+  if (version !== undefined && compareVersions(version, SQLITE_VERSION_MIN) >= 0) {
+    return { name: "sqlite", status: "ok", message: `version ${version}` };
+  }
+  return {
+    name: "sqlite",
+    status: "fail",
+    message: version === undefined ? "this Node has none" : `version ${version}`,
+    advice: `use a Node whose SQLite is ${SQLITE_VERSION_MIN} or later`,
+  };
+}
+
+export interface FolderFacts {
+  readonly path: string;
+  readonly exists: boolean;
+  /** Names of entries, "." for the folder itself, that others than the owner may enter or read. */
+  readonly open: readonly string[];
+  readonly isOwn: boolean;
+}
+
+export function judgeFolder(facts: FolderFacts): Check {
+  const name = "data folder";
+  if (!facts.exists) {
+    return {
+      name,
+      status: "warn",
+      message: `${facts.path} does not exist`,
+      advice: "`mayfly serve` makes it, or name another with --data",
+    };
+  }
+  if (!facts.isOwn) {
+    return {
+      name,
+      status: "fail",
+      message: `${facts.path} belongs to another user`,
+      advice: "run as the user that runs the server",
+    };
+  }
+  if (facts.open.length > 0) {
+    return {
+      name,
+      status: "fail",
+      message: `others may read in ${facts.path}: ${facts.open.join(", ")}`,
+      advice: `chmod -R go= ${facts.path}`,
+    };
+  }
+  return { name, status: "ok", message: `${facts.path} is its owner's alone` };
+}
+
+export function judgeDisk(freeBytes: number): Check {
+  const name = "disk";
+  const message = `${(freeBytes / 1024 ** 3).toFixed(1)} GiB free`;
+  const advice = "make room, or keep fewer events: a full disk stops every acknowledgement";
+  if (freeBytes < DISK_FAIL_BYTES) return { name, status: "fail", message, advice };
+  if (freeBytes < DISK_WARN_BYTES) return { name, status: "warn", message, advice };
+  return { name, status: "ok", message };
+}
+
+export function judgeProcess(pid: number | undefined, isAlive: boolean): Check {
+  const name = "server";
+  if (pid === undefined) {
+    return {
+      name,
+      status: "warn",
+      message: "none has written endpoints.json here",
+      advice: "start `mayfly serve`",
+    };
+  }
+  return isAlive
+    ? { name, status: "ok", message: `running, process ${pid}` }
+    : {
+        name,
+        status: "fail",
+        message: `process ${pid} is gone and has left its endpoints.json`,
+        advice: "it was killed; start `mayfly serve` again",
+      };
+}
+
+export function judgeCertificate(listener: string, secondsLeft: number): Check {
+  const name = `${listener} certificate`;
+  const advice = "the server renews its own certificate; one of yours has to be replaced by you";
+  if (secondsLeft <= 0) {
+    return { name, status: "fail", message: `expired ${formatDuration(secondsLeft)} ago`, advice };
+  }
+  const message = `good for ${formatDuration(secondsLeft)}`;
+  return secondsLeft < CERTIFICATE_WARN_SECONDS
+    ? { name, status: "warn", message, advice }
+    : { name, status: "ok", message };
+}
+
+/** @param differenceSeconds The server's clock less this machine's; the server tells whole seconds. */
+export function judgeClock(differenceSeconds: number): Check {
+  const name = "clock";
+  const apart = Math.abs(differenceSeconds);
+  const message = `the server's clock is ${apart < 1 ? "less than 1 s" : formatDuration(apart)} from this machine's`;
+  const advice = "synchronise both with NTP: tokens are judged by the server's clock";
+  if (apart >= CLOCK_FAIL_SECONDS) return { name, status: "fail", message, advice };
+  return apart >= CLOCK_WARN_SECONDS
+    ? { name, status: "warn", message, advice }
+    : { name, status: "ok", message };
+}
+
+/** Negative, 0 or positive as `a` is older, the same or newer; parts that are no numbers count as 0. */
+export function compareVersions(a: string, b: string): number {
+  const [left, right] = [a, b].map((version) =>
+    version.split(".").map((part) => Number.parseInt(part, 10) || 0),
+  );
+  for (let index = 0; index < Math.max(left?.length ?? 0, right?.length ?? 0); index++) {
+    const difference = (left?.[index] ?? 0) - (right?.[index] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}

@@ -1,0 +1,138 @@
+/**
+ * Key files and the platform's ECDSA and RSA, for the commands that mint, verify and register.
+ */
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign,
+  verify,
+  X509Certificate,
+} from "node:crypto";
+import type { PublicKeyFormat } from "@mayfly/core/admin";
+import type { SignatureVerifier } from "@mayfly/core/token";
+import { CommandFailure } from "../failure.ts";
+import { readText } from "./files.ts";
+
+/** A public key as a registry takes it. */
+export interface PublicKeyFile {
+  readonly pem: string;
+  readonly format: PublicKeyFormat;
+  readonly alg: "ES256" | "RS256";
+  readonly key: KeyObject;
+}
+
+/** A new P-256 key pair: the private half as PKCS#8 PEM, the public as SubjectPublicKeyInfo PEM. */
+export function generateDeviceKey(): { readonly privatePem: string; readonly publicPem: string } {
+  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  return {
+    privatePem: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+    publicPem: publicKey.export({ type: "spki", format: "pem" }).toString(),
+  };
+}
+
+/** SubjectPublicKeyInfo PEM of a private key PEM. */
+export function publicPemOf(privatePem: string): string {
+  return createPublicKey(privatePem).export({ type: "spki", format: "pem" }).toString();
+}
+
+/** A device key in a file of this machine. */
+export interface PrivateKeyFile {
+  readonly keyId: string;
+  /** @returns R‖S, 64 bytes, over SHA-256 of the signing input (RFC 7518 §3.4). */
+  sign(signingInput: Uint8Array): Uint8Array;
+}
+
+/**
+ * Reads a P-256 private key, SEC 1 (`EC PRIVATE KEY`, with or without the `EC PARAMETERS` that openssl writes
+ * before it) or PKCS#8 PEM.
+ *
+ * @throws {CommandFailure} file_unreadable or key_unusable.
+ */
+export async function readPrivateKey(file: string): Promise<PrivateKeyFile> {
+  const key = parsePrivateKey(await readText(file), file);
+  return {
+    // The name a registry gives a key unless told otherwise.
+    keyId: fingerprintOf(createPublicKey(key)).slice(0, 16),
+    sign: (signingInput) => sign("sha256", signingInput, { key, dsaEncoding: "ieee-p1363" }),
+  };
+}
+
+function parsePrivateKey(pem: string, file: string): KeyObject {
+  let key: KeyObject;
+  try {
+    // `openssl ecparam -genkey` puts the curve's parameters in a PEM block of their own before the key.
+    key = createPrivateKey(
+      pem.replace(/-----BEGIN EC PARAMETERS-----[^-]*-----END EC PARAMETERS-----\s*/, ""),
+    );
+  } catch (error) {
+    const encrypted = pem.includes("ENCRYPTED");
+    throw new CommandFailure(
+      "key_unusable",
+      encrypted
+        ? `${file} is encrypted; decrypt it first (openssl pkey -in ${file})`
+        : `${file} holds no private key in PEM (openssl ecparam -name prime256v1 -genkey -noout makes one)`,
+      { cause: error },
+    );
+  }
+  if (key.asymmetricKeyType !== "ec" || key.asymmetricKeyDetails?.namedCurve !== "prime256v1") {
+    throw new CommandFailure(
+      "key_unusable",
+      `${file} holds ${nameOf(key)}; a device key is EC on the curve P-256`,
+    );
+  }
+  return key;
+}
+
+/** Reads a public key or certificate in PEM. @throws {CommandFailure} file_unreadable or key_unusable. */
+export async function readPublicKey(file: string): Promise<PublicKeyFile> {
+  const pem = await readText(file);
+  const isCertificate = pem.includes("-----BEGIN CERTIFICATE-----");
+  if (pem.includes("PRIVATE KEY-----")) {
+    throw new CommandFailure(
+      "key_unusable",
+      `${file} holds a private key; a registry only takes the public half`,
+    );
+  }
+  let key: KeyObject;
+  try {
+    key = isCertificate ? new X509Certificate(pem).publicKey : createPublicKey(pem);
+  } catch (error) {
+    throw new CommandFailure("key_unusable", `${file} holds no public key or certificate in PEM`, {
+      cause: error,
+    });
+  }
+  if (key.asymmetricKeyType === "ec" && key.asymmetricKeyDetails?.namedCurve === "prime256v1") {
+    return { pem, key, alg: "ES256", format: isCertificate ? "ES256_X509_PEM" : "ES256_PEM" };
+  }
+  if (key.asymmetricKeyType === "rsa") {
+    return { pem, key, alg: "RS256", format: isCertificate ? "RSA_X509_PEM" : "RSA_PEM" };
+  }
+  throw new CommandFailure("key_unusable", `${file} holds ${nameOf(key)}; keys are EC P-256 or RSA`);
+}
+
+/** SHA-256 of the SubjectPublicKeyInfo, hexadecimal. */
+export function fingerprintOf(publicKey: KeyObject): string {
+  return createHash("sha256")
+    .update(publicKey.export({ type: "spki", format: "der" }))
+    .digest("hex");
+}
+
+/** Verifies with the platform; a candidate key's handle is a KeyObject. */
+export const platformVerifier: SignatureVerifier = {
+  verify(alg, handle, signingInput, signature) {
+    const key = handle as KeyObject;
+    return alg === "ES256"
+      ? verify("sha256", signingInput, { key, dsaEncoding: "ieee-p1363" }, signature)
+      : verify("sha256", signingInput, key, signature);
+  },
+  // On the command line there is nobody to hide timing from.
+  verifyDummy() {},
+};
+
+function nameOf(key: KeyObject): string {
+  const curve = key.asymmetricKeyDetails?.namedCurve;
+  return curve === undefined ? `a key of type ${key.asymmetricKeyType}` : `an EC key on the curve ${curve}`;
+}
