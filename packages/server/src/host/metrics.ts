@@ -3,6 +3,7 @@
  *
  * Labels come from closed sets only, so that no peer can make a new time series; no label names a device.
  */
+import type { Clock } from "@mayfly/core";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { MetricsText } from "../http/metrics-route.ts";
 import type { BridgeCounts } from "../mqtt/bridge.ts";
@@ -21,12 +22,20 @@ export interface Metrics extends MetricsText {
   readonly observer: BridgeObserver;
   /** Tells where depths are read; the bridge is made after its observer, so this comes later. Call once. */
   watch(sources: MetricSources): void;
+  /** A TLS handshake failed. @param code the platform's error code */
+  tlsFailed(code: string): void;
+  close(): void;
 }
+
+/** Codes of failed handshakes told apart; a peer chooses how to fail, so later ones are `other`. */
+export const TLS_FAILURE_CODES_MAX = 32;
+/** A scrape takes milliseconds of the event loop: asked again sooner, the same text is the answer. */
+export const SCRAPE_MILLIS_MIN = 1_000;
 
 /** Why the bridge itself ended a session on time: these count as deadlines cut. */
 const deadlineReasons: readonly string[] = ["token_expired", "key_expired", "connection_maximum"];
 
-export function createMetrics(): Metrics {
+export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMillis"> }): Metrics {
   const register = new Registry();
   const registers = [register];
   // Event-loop delay (nodejs_eventloop_lag_*), memory, CPU, garbage collection.
@@ -100,6 +109,15 @@ export function createMetrics(): Metrics {
     registers,
   });
 
+  const tlsFailures = new Counter({
+    name: "mayfly_tls_failures_total",
+    help: "TLS handshakes of device connections that failed, by error code.",
+    labelNames: ["code"],
+    registers,
+  });
+  const tlsFailureCodes = new Set<string>();
+  let scraped: { readonly atMillis: number; readonly text: Promise<string> } | undefined;
+
   const observer: BridgeObserver = {
     verified: ({ micros, outcome }) => verifySeconds.observe({ outcome }, micros / 1e6),
     connected({ protocolVersion, tookOver, millis }) {
@@ -170,7 +188,18 @@ export function createMetrics(): Metrics {
         Number(store.status().healthy),
       );
     },
+    tlsFailed(code) {
+      if (tlsFailureCodes.size < TLS_FAILURE_CODES_MAX) tlsFailureCodes.add(code);
+      tlsFailures.inc({ code: tlsFailureCodes.has(code) ? code : "other" });
+    },
     contentType: register.contentType,
-    text: () => register.metrics(),
+    text() {
+      const atMillis = ports.clock.monotonicMillis();
+      if (scraped === undefined || atMillis - scraped.atMillis >= SCRAPE_MILLIS_MIN) {
+        scraped = { atMillis, text: register.metrics() };
+      }
+      return scraped.text;
+    },
+    close: () => register.clear(),
   };
 }

@@ -7,7 +7,6 @@
 import { formatRegistryName, parseRegistryId } from "@mayfly/core";
 import type { RegistryPolicy } from "@mayfly/core/token";
 import { checkPolicy, policyPresets } from "@mayfly/core/token";
-import type { Backbone } from "../telemetry/backbone.ts";
 import { RegistryError } from "./error.ts";
 import type { KeyParser } from "./key-parser.ts";
 import type { EventRetention, RegistryRecord, RegistryRef } from "./model.ts";
@@ -43,8 +42,6 @@ export function createRegistries(ports: {
   readonly store: RegistryStore;
   readonly places: Places;
   readonly keyParser: KeyParser;
-  /** Told of each registry's retention; at start the host tells it of those there are. */
-  readonly backbone: Pick<Backbone, "setRetention">;
 }): Registries {
   const { store, places } = ports;
 
@@ -79,14 +76,12 @@ export function createRegistries(ports: {
     async create(ref, input) {
       open(ref);
       check(input);
-      const record = await store.createRegistry({
+      return store.createRegistry({
         ...input,
         project: ref.project,
         location: ref.location,
         registry: ref.registry,
       });
-      ports.backbone.setRetention(ref, record.retention);
-      return record;
     },
     async get(ref) {
       open(ref);
@@ -99,9 +94,7 @@ export function createRegistries(ports: {
     async update(ref, patch) {
       open(ref);
       check(patch);
-      const record = await store.updateRegistry(ref, patch);
-      if (patch.retention !== undefined) ports.backbone.setRetention(ref, record.retention);
-      return record;
+      return store.updateRegistry(ref, patch);
     },
     async delete(ref) {
       open(ref);

@@ -2,7 +2,6 @@
  * The registry service: what the admin API, and any later way in, may do with registries and devices.
  */
 import type { Clock } from "@mayfly/core";
-import type { Backbone } from "../telemetry/backbone.ts";
 import { createDevices, type Devices } from "./devices.ts";
 import type { KeyParser } from "./key-parser.ts";
 import type { Places } from "./places.ts";
@@ -20,7 +19,6 @@ export function createRegistryService(ports: {
   readonly places: Places;
   readonly keyParser: KeyParser;
   readonly clock: Clock;
-  readonly backbone: Pick<Backbone, "setRetention">;
 }): RegistryService {
   return { places: ports.places, registries: createRegistries(ports), devices: createDevices(ports) };
 }
