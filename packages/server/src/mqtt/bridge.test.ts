@@ -1,0 +1,366 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { DeviceKey, registryRef, startSeconds, World } from "../../test/bridge-world.ts";
+
+const idle = {
+  connections: 0,
+  unauthenticated: 0,
+  sessions: 0,
+  deadlines: 0,
+  unacknowledged: 0,
+  held: 0,
+  heldBytes: 0,
+  downlinkInFlight: 0,
+  rejudgements: 0,
+};
+
+for (const version of [4, 5] as const) {
+  test(`a device with a good token is accepted (protocol version ${version})`, async () => {
+    const world = await World.create();
+
+    const client = world.connect(version);
+
+    const [connack] = client.of("connack");
+    assert.equal(connack?.reasonCode, 0);
+    assert.equal(connack?.sessionPresent, false);
+    assert.equal(world.bridge.findSession(world.device())?.principal.keyId, "first");
+    assert.equal(client.isClosed, false);
+  });
+}
+
+test("a 5.0 client is told our limits, and the Server Keep Alive when it names none", async () => {
+  const world = await World.create();
+
+  const client = world.connect(5);
+
+  assert.deepEqual(client.of("connack")[0]?.properties, {
+    sessionExpiryInterval: 0,
+    receiveMaximum: 20,
+    maximumQoS: 1,
+    retainAvailable: 0,
+    maximumPacketSize: 288 * 1024,
+    topicAliasMaximum: 16,
+    wildcardSubscriptionAvailable: 1,
+    subscriptionIdentifiersAvailable: 0,
+    sharedSubscriptionAvailable: 0,
+    serverKeepAlive: 1200,
+  });
+});
+
+test("the newcomer takes over, and the late close of the old socket does not remove its session", async () => {
+  const world = await World.create();
+  const old = world.connect(5);
+
+  const newcomer = world.connect(4);
+  old.lose();
+
+  assert.equal(old.of("disconnect")[0]?.reasonCode, 0x8e);
+  assert.equal(old.isClosed, true);
+  assert.equal(newcomer.isClosed, false);
+  assert.equal(world.bridge.findSession(world.device())?.protocolVersion, 4);
+  assert.equal(world.bridge.counts().sessions, 1);
+  assert.deepEqual(world.diary.lines, [
+    "verified accepted",
+    "connected fern",
+    "verified accepted",
+    "disconnected fern taken_over",
+    "connected fern tookOver",
+  ]);
+});
+
+test("a message of the old connection is never acknowledged on the new one", async () => {
+  const world = await World.create();
+  const old = world.connect();
+  old.publish(7);
+
+  const newcomer = world.connect();
+  world.backbone.answer(0);
+  await world.time.advance(10);
+
+  assert.deepEqual([old.of("puback"), newcomer.of("puback")], [[], []]);
+});
+
+test("a device that connected by numId and again by its id is one device", async () => {
+  const world = await World.create();
+  const numId = (await world.store.findDevice(world.device()))?.numId ?? "";
+  const byNumId = world.connect(4, {
+    clientIdentifier: `projects/mayfly/locations/here/registries/greenhouse/devices/${numId}`,
+  });
+
+  world.connect();
+
+  assert.equal(byNumId.isClosed, true);
+  assert.equal(world.bridge.counts().sessions, 1);
+  assert.notEqual(world.bridge.findSession({ ...registryRef, device: numId }), undefined);
+});
+
+test("a silent listener is cut when its token expires, to the second", async () => {
+  const world = await World.create();
+  const client = world.connect(5, { token: world.key.token({ exp: startSeconds + 600 }) });
+  client.subscribe("/devices/fern/config");
+
+  await world.time.advance(599_000);
+  assert.equal(client.isClosed, false);
+  await world.time.advance(1_000);
+
+  assert.equal(client.isClosed, true);
+  assert.equal(client.of("disconnect")[0]?.reasonCode, 0x87);
+  assert.equal(client.of("disconnect")[0]?.properties?.reasonString, "token_expired");
+});
+
+test("grace prolongs the session by exactly itself", async () => {
+  const world = await World.create({ policy: { graceSeconds: 300 } });
+  const client = world.connect(4, { token: world.key.token({ exp: startSeconds + 100 }) });
+
+  await world.time.advance(399_000);
+  assert.equal(client.isClosed, false);
+  await world.time.advance(1_000);
+
+  assert.equal(client.isClosed, true);
+});
+
+test("a session ends when the key that verified expires, though its token would go on", async () => {
+  const world = await World.create();
+  const keys = [world.key.inState("retiring", { expiresAtSeconds: startSeconds + 50 })];
+  await world.store.updateDevice(world.device(), { keys });
+  const client = world.connect();
+
+  await world.time.advance(50_000);
+
+  assert.equal(client.isClosed, true);
+  assert.equal(world.diary.lines.at(-1), "disconnected fern key_expired");
+});
+
+test("a session ends at the connection maximum with 0xA0", async () => {
+  const world = await World.create({ policy: { connectionMaxSeconds: 60 } });
+  const client = world.connect(5);
+
+  await world.time.advance(60_000);
+
+  assert.equal(client.of("disconnect")[0]?.reasonCode, 0xa0);
+});
+
+test("silence of one and a half times the Keep Alive ends the connection, a PINGREQ before does not", async () => {
+  const world = await World.create();
+  const client = world.connect(5, { keepAlive: 60 });
+
+  await world.time.advance(80_000);
+  client.send({ type: "pingreq" });
+  await world.time.advance(89_000);
+  assert.equal(client.isClosed, false);
+  await world.time.advance(1_000);
+
+  assert.equal(client.of("pingresp").length, 1);
+  assert.equal(client.of("disconnect")[0]?.reasonCode, 0x8d);
+});
+
+test("a 3.1.1 client without Keep Alive is closed after 20 minutes of silence", async () => {
+  const world = await World.create();
+  const client = world.connect(4, { token: world.key.token({ exp: startSeconds + 80_000 }) });
+
+  await world.time.advance(1_199_000);
+  assert.equal(client.isClosed, false);
+  await world.time.advance(1_000);
+
+  assert.equal(client.isClosed, true);
+});
+
+const changes: readonly [string, (world: World) => Promise<unknown>, string][] = [
+  ["a blocked device", (w) => w.store.updateDevice(w.device(), { blocked: true }), "device_blocked"],
+  ["a deleted device", (w) => w.store.deleteDevice(w.device()), "device_deleted"],
+  [
+    "a retired key",
+    (w) => w.store.updateDevice(w.device(), { keys: [w.key.inState("retired")] }),
+    "key_retired",
+  ],
+  [
+    "a revoked key",
+    (w) => w.store.updateDevice(w.device(), { keys: [w.key.inState("revoked")] }),
+    "key_revoked",
+  ],
+  ["a removed key", (w) => w.store.updateDevice(w.device(), { keys: [] }), "key_retired"],
+  [
+    "an expired key",
+    (w) => w.store.updateDevice(w.device(), { keys: [w.key.inState("active", { expiresAtSeconds: 1 })] }),
+    "key_expired",
+  ],
+  [
+    "a token that was superseded",
+    (w) => w.store.updateDevice(w.device(), { tokensNotBeforeSeconds: startSeconds + 1 }),
+    "token_superseded",
+  ],
+  [
+    "a registry without MQTT",
+    (w) => w.store.updateRegistry(registryRef, { mqttEnabled: false }),
+    "bridge_disabled",
+  ],
+];
+for (const [what, change, because] of changes) {
+  test(`${what} costs the live session within a second`, async () => {
+    const world = await World.create();
+    const client = world.connect();
+
+    await change(world);
+    await world.time.advance(1_000);
+
+    assert.equal(client.isClosed, true);
+    assert.equal(world.diary.lines.at(-1), `disconnected fern ${because}`);
+    assert.deepEqual(world.bridge.counts(), idle);
+  });
+}
+
+test("a change that does not concern the verifying key leaves the session alone", async () => {
+  const world = await World.create();
+  const second = new DeviceKey("second");
+  await world.store.updateDevice(world.device(), { keys: [world.key.record, second.record] });
+  const client = world.connect();
+
+  await world.store.updateDevice(world.device(), { keys: [world.key.record, second.inState("revoked")] });
+  await world.store.updateDevice(world.device(), { metadata: { shelf: "3" } });
+  await world.time.advance(2_000);
+
+  assert.equal(client.isClosed, false);
+});
+
+test("a key that begins to retire moves the deadline of its live session to its date", async () => {
+  const world = await World.create();
+  const client = world.connect();
+
+  const keys = [world.key.inState("retiring", { expiresAtSeconds: startSeconds + 30 })];
+  await world.store.updateDevice(world.device(), { keys });
+  await world.time.advance(29_000);
+  assert.equal(client.isClosed, false);
+  await world.time.advance(1_000);
+
+  assert.equal(world.diary.lines.at(-1), "disconnected fern key_expired");
+});
+
+test("a device blocked between the question to the registry and its answer is cut all the same", async () => {
+  let late: (() => void) | undefined;
+  const world = await World.create({
+    wrap: (store) =>
+      new Proxy(store, {
+        get(target, name) {
+          if (name !== "lookUpAdmission" || late !== undefined) return bound(target, name);
+          const ask: typeof store.lookUpAdmission = (ref, answer) =>
+            target.lookUpAdmission(ref, (record) => {
+              late = () => answer(record);
+            });
+          return ask;
+        },
+      }),
+  });
+  const client = world.connect();
+
+  await world.store.updateDevice(world.device(), { blocked: true });
+  late?.();
+  await world.time.advance(1_000);
+
+  assert.equal(client.of("connack")[0]?.reasonCode, 0);
+  assert.equal(world.diary.lines.at(-1), "disconnected fern device_blocked");
+});
+
+function bound(target: object, name: string | symbol): unknown {
+  const value: unknown = Reflect.get(target, name);
+  return typeof value === "function" ? value.bind(target) : value;
+}
+
+test("lastErrorStatus and the key in use reach the registry", async () => {
+  const world = await World.create();
+  world.connect(4, { token: world.key.token({ exp: startSeconds + 10 }) });
+
+  await world.time.advance(20_000);
+
+  const activity = (await world.store.findDevice(world.device()))?.activity;
+  assert.equal(activity?.keyId, "first");
+  assert.equal(activity?.keyUsedMs, startSeconds * 1000);
+  assert.equal(activity?.errorCode, 16);
+  assert.equal(activity?.errorMessage, "mqtt: SERVER: The authorization token expired.");
+});
+
+test("a connection above the maximum is closed, and so is one above the maximum of the unauthenticated", async () => {
+  const world = await World.create({ connectionMax: 3, unauthenticatedMax: 2 });
+  world.open();
+  world.open();
+
+  const third = world.open();
+  world.connect(4);
+
+  assert.equal(third.isClosed, true);
+  assert.equal(world.bridge.counts().connections, 2);
+  assert.deepEqual(world.diary.lines, [
+    "refused too_many_unauthenticated",
+    "refused too_many_unauthenticated",
+  ]);
+});
+
+test("draining ends idle sessions at once, and others when their messages are durable", async () => {
+  const world = await World.create();
+  const other = new DeviceKey("other");
+  await world.createDevice("moss", [other.record]);
+  const quiet = world.connect(5);
+  const busy = world.connect(5, {
+    clientIdentifier: "projects/mayfly/locations/here/registries/greenhouse/devices/moss",
+    token: other.token(),
+  });
+  busy.publish(1, { topic: "/devices/moss/events" });
+
+  world.bridge.drain();
+  const isQuietClosed = quiet.isClosed;
+  const isBusyClosedTooSoon = busy.isClosed;
+  world.backbone.answer(0);
+  const late = world.open();
+
+  assert.deepEqual([isQuietClosed, isBusyClosedTooSoon], [true, false]);
+  assert.equal(quiet.of("disconnect")[0]?.reasonCode, 0x8b);
+  assert.deepEqual(
+    busy.packets.map(({ type }) => type),
+    ["connack", "puback", "disconnect"],
+  );
+  assert.equal(late.isClosed, true);
+  assert.deepEqual(world.bridge.counts(), idle);
+});
+
+test("draining does not wait for the store longer than two seconds", async () => {
+  const world = await World.create();
+  const client = world.connect(5);
+  client.publish(1);
+
+  world.bridge.drain();
+  await world.time.advance(2_000);
+
+  assert.equal(client.isClosed, true);
+  assert.deepEqual(client.of("puback"), []);
+});
+
+test("after all connections are gone nothing is counted and no timer waits", async () => {
+  const world = await World.create();
+  const silent = world.open();
+  const live = world.connect(5);
+  live.subscribe("/devices/fern/commands/#");
+  live.publish(1);
+  world.bridge.sendCommand(world.device(), { payload: new Uint8Array(1), subfolder: "" }, () => undefined);
+  await world.time.advance(10);
+
+  silent.lose();
+  live.lose();
+  world.backbone.answer(0);
+  await world.time.advance(1);
+
+  assert.deepEqual(world.bridge.counts(), idle);
+  assert.equal(world.time.timersWaiting, 0);
+});
+
+test("close ends all at once and no longer listens to the registry", async () => {
+  const world = await World.create();
+  const live = world.connect(5);
+  const silent = world.open();
+
+  world.bridge.close();
+  await world.store.updateDevice(world.device(), { blocked: true });
+  await world.time.advance(0);
+
+  assert.deepEqual([live.isClosed, silent.isClosed], [true, true]);
+  assert.deepEqual(world.bridge.counts(), idle);
+  assert.equal(world.time.timersWaiting, 0);
+});
