@@ -7,6 +7,7 @@ import {
   base64Encode,
   base64LenientDecode,
   base64urlDecode,
+  base64urlDecodeText,
   base64urlEncode,
   concatBytes,
   equalBytes,
@@ -84,6 +85,39 @@ test("base64 and base64url are what the platform gives", () => {
       assert.deepEqual(base64urlDecode(base64urlEncode(bytes)), bytes);
     }),
   );
+});
+
+test("text out of base64url is the same in one pass as in two", () => {
+  const pieces = fc.array(fc.oneof(fc.string({ maxLength: 40 }), fc.constantFrom("é", "€", "😀", "\0")), {
+    maxLength: 4,
+  });
+  fc.assert(
+    fc.property(pieces, fc.string({ unit: fc.constantFrom(..."A_="), maxLength: 3 }), (texts, around) => {
+      const text = texts.join("");
+      const encoded = base64urlEncode(utf8Encode(text));
+      const whole = around + encoded + around;
+
+      assert.equal(base64urlDecodeText(whole, around.length, whole.length - around.length), text);
+    }),
+  );
+});
+
+test("text out of base64url is refused in one pass for what it is refused in two", () => {
+  const good = base64urlEncode(utf8Encode("a text of more than twelve characters, twice"));
+
+  for (let at = 0; at < good.length; at++) {
+    for (const wrong of ["=", "+", "\u0142", "\u0141"]) {
+      assertRefused(
+        () => base64urlDecodeText(good.slice(0, at) + wrong + good.slice(at + 1)),
+        "base64_malformed",
+      );
+    }
+  }
+  for (let at = 0; at < 40; at++) {
+    const bytes = new Uint8Array(40).fill(0x61);
+    bytes[at] = 0xff;
+    assertRefused(() => base64urlDecodeText(base64urlEncode(bytes)), "utf8_malformed");
+  }
 });
 
 test("whatever base64url takes, it takes in one spelling only", () => {

@@ -175,21 +175,70 @@ const urlValues = valuesOf(urlAlphabet);
 const eitherValues = valuesOf(urlAlphabet, standardAlphabet);
 
 function valuesOf(...alphabets: readonly string[]): string {
-  let values = "";
+  const values: number[] = [];
   for (let code = 0; code < 128; code++) {
     const value = Math.max(...alphabets.map((alphabet) => alphabet.indexOf(String.fromCharCode(code))));
-    values += String.fromCharCode(value + 1);
+    values.push(value + 1);
   }
-  return values;
+  // In one call: a string grown by `+=` is a rope, and V8 pays for that at every later charCodeAt.
+  return textOfUnits(values);
 }
 
 /**
  * @param text base64url without padding; the unused bits of the last character are zero.
+ * @param start First character to read, of those up to `end`: a part of a token is read where it stands.
  * @throws {BytesError} `base64_malformed` for padding, another alphabet, white space, or a second
  *   spelling of the same bytes.
  */
-export function base64urlDecode(text: string): Uint8Array {
-  return decodeBase64(text, text.length, urlValues);
+export function base64urlDecode(text: string, start = 0, end: number = text.length): Uint8Array {
+  return decodeBase64(text, start, end, urlValues);
+}
+
+/**
+ * {@link base64urlDecode} and {@link utf8Decode} in one pass where the text is ASCII, as headers and claims
+ * are: no array in between.
+ *
+ * @throws {BytesError} `base64_malformed`, `utf8_malformed`.
+ */
+export function base64urlDecodeText(text: string, start = 0, end: number = text.length): string {
+  let decoded = "";
+  let seen = 0;
+  let i = start;
+  // Twelve characters a call: fewer pieces to join.
+  for (; i + 16 <= end; i += 16) {
+    const a = groupAt(text, i);
+    const b = groupAt(text, i + 4);
+    const c = groupAt(text, i + 8);
+    const d = groupAt(text, i + 12);
+    seen |= a | b | c | d;
+    decoded += String.fromCharCode(
+      a >> 16,
+      (a >> 8) & 0xff,
+      a & 0xff,
+      b >> 16,
+      (b >> 8) & 0xff,
+      b & 0xff,
+      c >> 16,
+      (c >> 8) & 0xff,
+      c & 0xff,
+      d >> 16,
+      (d >> 8) & 0xff,
+      d & 0xff,
+    );
+  }
+  // Neither a character of another alphabet (negative) nor a byte beyond ASCII: else the careful way.
+  if ((seen & 0x80808080) !== 0) return utf8Decode(base64urlDecode(text, start, end));
+  return decoded + utf8Decode(base64urlDecode(text, i, end));
+}
+
+/** Three bytes of four characters, or -1 where one is not of the alphabet. */
+function groupAt(text: string, at: number): number {
+  const a = urlValues.charCodeAt(text.charCodeAt(at)) | 0;
+  const b = urlValues.charCodeAt(text.charCodeAt(at + 1)) | 0;
+  const c = urlValues.charCodeAt(text.charCodeAt(at + 2)) | 0;
+  const d = urlValues.charCodeAt(text.charCodeAt(at + 3)) | 0;
+  if (a === 0 || b === 0 || c === 0 || d === 0) return -1;
+  return ((a - 1) << 18) | ((b - 1) << 12) | ((c - 1) << 6) | (d - 1);
 }
 
 /**
@@ -198,21 +247,21 @@ export function base64urlDecode(text: string): Uint8Array {
  *
  * @throws {BytesError} `base64_malformed`.
  */
-export function base64LenientDecode(text: string): Uint8Array {
-  let end = text.length;
-  if (end % 4 === 0) {
-    if (end > 0 && text.charCodeAt(end - 1) === 0x3d) end--;
-    if (end > 0 && text.charCodeAt(end - 1) === 0x3d) end--;
+export function base64LenientDecode(text: string, start = 0, end: number = text.length): Uint8Array {
+  let last = end;
+  if ((end - start) % 4 === 0) {
+    if (last > start && text.charCodeAt(last - 1) === 0x3d) last--;
+    if (last > start && text.charCodeAt(last - 1) === 0x3d) last--;
   }
-  return decodeBase64(text, end, eitherValues);
+  return decodeBase64(text, start, last, eitherValues);
 }
 
-function decodeBase64(text: string, end: number, values: string): Uint8Array {
-  const over = end % 4;
+function decodeBase64(text: string, start: number, end: number, values: string): Uint8Array {
+  const over = (end - start) % 4;
   if (over === 1) throw malformedBase64(end);
-  const bytes = new Uint8Array((end - over) * 0.75 + (over === 0 ? 0 : over - 1));
+  const bytes = new Uint8Array((end - start - over) * 0.75 + (over === 0 ? 0 : over - 1));
   let out = 0;
-  let i = 0;
+  let i = start;
   for (; i + 4 <= end; i += 4) {
     // charCodeAt beyond 127 gives NaN, `| 0` makes it 0: not in the alphabet.
     const a = values.charCodeAt(text.charCodeAt(i)) | 0;

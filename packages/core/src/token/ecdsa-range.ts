@@ -5,6 +5,8 @@
  * passes for any message under any key (CVE-2022-21449).
  */
 
+import { hexDecode } from "../bytes.ts";
+
 /** Length of R‖S for P-256. */
 export const es256SignatureBytes = 64;
 
@@ -13,10 +15,7 @@ export const es256SignatureBytes = 64;
 const order = textOfHex("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551");
 
 function textOfHex(hex: string): string {
-  let text = "";
-  for (let i = 0; i < hex.length; i += 2)
-    text += String.fromCharCode(Number.parseInt(hex.slice(i, i + 2), 16));
-  return text;
+  return String.fromCharCode(...hexDecode(hex));
 }
 
 /** @returns Why it cannot be a signature, or `undefined` when it can. */

@@ -171,20 +171,22 @@ class Reader {
     const open = this.#at;
     this.#expect(quote);
     let hasEscape = false;
+    let at = this.#at;
     for (;;) {
-      const code = this.#code();
+      const code = text.charCodeAt(at);
       // A control character, or NaN at the end of the text.
-      if (!(code >= 0x20)) throw this.#malformed();
-      this.#at++;
+      if (!(code >= 0x20)) throw new JsonError("json_malformed", at);
+      at++;
       if (code === quote) break;
       if (code === backslash) {
         hasEscape = true;
-        this.#at++;
+        at++;
       }
     }
-    if (!hasEscape) return text.slice(open + 1, this.#at - 1);
+    this.#at = at;
+    if (!hasEscape) return text.slice(open + 1, at - 1);
     try {
-      const value: unknown = JSON.parse(text.slice(open, this.#at));
+      const value: unknown = JSON.parse(text.slice(open, at));
       if (typeof value === "string") return value;
     } catch {
       // A bad escape: answered below like any other bad text.

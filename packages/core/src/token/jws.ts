@@ -5,7 +5,13 @@
  * would have us extend the format (`crit`) or fetch or believe a key the token brings along (`jwk`, `jku`,
  * `x5c`, `x5u`) are refused rather than ignored: no firmware known to us sends them, and a refusal is seen.
  */
-import { BytesError, base64LenientDecode, base64urlDecode, utf8Decode } from "../bytes.ts";
+import {
+  BytesError,
+  base64LenientDecode,
+  base64urlDecode,
+  base64urlDecodeText,
+  utf8Decode,
+} from "../bytes.ts";
 import type { Leniency } from "./claims.ts";
 import { JsonError, type JsonMembers, readJsonObject } from "./json-object.ts";
 import type { TokenAlgorithm } from "./key-state.ts";
@@ -33,87 +39,113 @@ export interface JwsParts {
  * @throws {TokenError} `token_too_large`, `token_malformed`.
  */
 export function splitJws(token: string, policy: Pick<TokenPolicy, "looseBase64">): JwsParts {
-  const { headerText, payloadText, signatureText, signingText } = cutJws(token);
+  const cut = cutJws(token);
   const leniencies: Leniency[] = [];
   return {
-    header: readMembers(decodeText(headerText, "header", policy, leniencies), "header"),
-    payload: readMembers(decodeText(payloadText, "payload", policy, leniencies), "payload"),
-    signature: decodePart(signatureText, "signature", policy, leniencies),
-    signingInput: asciiBytes(signingText),
+    header: readMembers(decodeText(cut, "header", policy, leniencies), "header"),
+    payload: readMembers(decodeText(cut, "payload", policy, leniencies), "payload"),
+    signature: decodePart(cut, "signature", policy, leniencies),
+    signingInput: signingInputOf(cut),
     leniencies,
   };
 }
 
-interface JwsTexts {
-  readonly headerText: string;
-  readonly payloadText: string;
-  readonly signatureText: string;
-  readonly signingText: string;
+/** A token and where its two dots are. */
+export interface CutJws {
+  readonly token: string;
+  readonly firstDot: number;
+  readonly secondDot: number;
 }
 
+export type JwsPartName = "header" | "payload" | "signature";
+
 /** @throws {TokenError} `token_too_large`, `token_malformed`. */
-export function cutJws(token: string): JwsTexts {
+export function cutJws(token: string): CutJws {
   // UTF-16 units never outnumber bytes, and what is not ASCII is no base64 either.
   if (token.length > tokenBytesMax) {
     throw new TokenError("token_too_large", `token longer than ${tokenBytesMax} bytes`, {
       bytesMax: tokenBytesMax,
     });
   }
-  const first = token.indexOf(".");
-  const second = token.indexOf(".", first + 1);
-  if (first < 0 || second < 0 || token.indexOf(".", second + 1) >= 0) {
+  const firstDot = token.indexOf(".");
+  const secondDot = token.indexOf(".", firstDot + 1);
+  if (firstDot < 0 || secondDot < 0 || token.indexOf(".", secondDot + 1) >= 0) {
     throw malformed("token", "does not have three parts");
   }
-  return {
-    headerText: token.slice(0, first),
-    payloadText: token.slice(first + 1, second),
-    signatureText: token.slice(second + 1),
-    signingText: token.slice(0, second),
-  };
+  return { token, firstDot, secondDot };
 }
-
-type PartName = "header" | "payload" | "signature";
 
 /** @throws {TokenError} `token_malformed`. */
 export function decodePart(
-  text: string,
-  part: PartName,
+  cut: CutJws,
+  part: JwsPartName,
   policy: Pick<TokenPolicy, "looseBase64">,
   leniencies: Leniency[],
 ): Uint8Array {
+  const start = startOf(cut, part);
+  const end = endOf(cut, part);
   try {
-    if (!policy.looseBase64) return base64urlDecode(text);
-    const isPadded = text.endsWith("=");
-    const isStandard = text.includes("+") || text.includes("/");
-    if (!isPadded && !isStandard) return base64urlDecode(text);
-    const bytes = base64LenientDecode(text);
-    if (isPadded && !leniencies.includes("padded_base64")) leniencies.push("padded_base64");
-    if (isStandard && !leniencies.includes("standard_alphabet")) leniencies.push("standard_alphabet");
-    return bytes;
+    if (!policy.looseBase64 || !isLoose(cut.token, start, end, leniencies)) {
+      return base64urlDecode(cut.token, start, end);
+    }
+    return base64LenientDecode(cut.token, start, end);
   } catch (error) {
-    if (error instanceof BytesError) throw malformed(part, "is not canonical base64url");
-    throw error;
+    throw malformedPart(part, error);
   }
 }
 
 /** @throws {TokenError} `token_malformed`. */
 export function decodeText(
-  text: string,
-  part: PartName,
+  cut: CutJws,
+  part: JwsPartName,
   policy: Pick<TokenPolicy, "looseBase64">,
   leniencies: Leniency[],
 ): string {
-  const bytes = decodePart(text, part, policy, leniencies);
+  const start = startOf(cut, part);
+  const end = endOf(cut, part);
   try {
-    return utf8Decode(bytes);
+    if (!policy.looseBase64 || !isLoose(cut.token, start, end, leniencies)) {
+      return base64urlDecodeText(cut.token, start, end);
+    }
+    return utf8Decode(base64LenientDecode(cut.token, start, end));
   } catch (error) {
-    if (error instanceof BytesError) throw malformed(part, "is not UTF-8");
-    throw error;
+    throw malformedPart(part, error);
   }
 }
 
+function startOf(cut: CutJws, part: JwsPartName): number {
+  return part === "header" ? 0 : 1 + (part === "payload" ? cut.firstDot : cut.secondDot);
+}
+
+function endOf(cut: CutJws, part: JwsPartName): number {
+  return part === "header" ? cut.firstDot : part === "payload" ? cut.secondDot : cut.token.length;
+}
+
+/** Does the part need a leniency? Notes which. */
+function isLoose(token: string, start: number, end: number, leniencies: Leniency[]): boolean {
+  const text = token.slice(start, end);
+  const isPadded = text.endsWith("=");
+  const isStandard = text.includes("+") || text.includes("/");
+  if (isPadded && !leniencies.includes("padded_base64")) leniencies.push("padded_base64");
+  if (isStandard && !leniencies.includes("standard_alphabet")) leniencies.push("standard_alphabet");
+  return isPadded || isStandard;
+}
+
+/** What a decoder threw, as what the token is refused for. */
+function malformedPart(part: JwsPartName, error: unknown): unknown {
+  if (!(error instanceof BytesError)) return error;
+  return malformed(part, error.code === "utf8_malformed" ? "is not UTF-8" : "is not canonical base64url");
+}
+
+/** Only after both parts were decoded: then every character is ASCII. */
+export function signingInputOf({ token, secondDot }: CutJws): Uint8Array {
+  const bytes = new Uint8Array(secondDot);
+  for (let i = 0; i < secondDot; i++) bytes[i] = token.charCodeAt(i);
+  return bytes;
+}
+
 /** @throws {TokenError} `token_malformed`. */
-export function readMembers(text: string, part: PartName): JsonMembers {
+export function readMembers(text: string, part: JwsPartName): JsonMembers {
   try {
     return readJsonObject(text);
   } catch (error) {
@@ -125,15 +157,8 @@ export function readMembers(text: string, part: PartName): JsonMembers {
   }
 }
 
-function malformed(part: PartName | "token", rule: string): TokenError {
+function malformed(part: JwsPartName | "token", rule: string): TokenError {
   return new TokenError("token_malformed", `${part} ${rule}`, { part });
-}
-
-// Base64 has been decoded from it, so every unit is ASCII.
-function asciiBytes(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
 }
 
 /** What a header says that we act on. */

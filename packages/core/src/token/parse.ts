@@ -19,11 +19,11 @@ export interface ParsedToken {
  * @throws {TokenError} `token_too_large`, `token_malformed`; header and claims are not judged.
  */
 export function parseToken(token: string, leniency: Pick<TokenPolicy, "looseBase64">): ParsedToken {
-  const texts = cutJws(token);
+  const cut = cutJws(token);
   const leniencies: Leniency[] = [];
-  const headerText = decodeText(texts.headerText, "header", leniency, leniencies);
-  const claimsText = decodeText(texts.payloadText, "payload", leniency, leniencies);
-  const signature = decodePart(texts.signatureText, "signature", leniency, leniencies);
+  const headerText = decodeText(cut, "header", leniency, leniencies);
+  const claimsText = decodeText(cut, "payload", leniency, leniencies);
+  const signature = decodePart(cut, "signature", leniency, leniencies);
   return {
     header: parseObject(headerText, "header"),
     claims: parseObject(claimsText, "payload"),
