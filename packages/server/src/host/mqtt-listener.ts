@@ -76,7 +76,7 @@ function attachLink(socket: TLSSocket, bridge: LinkTaker): void {
     tlsResumed: socket.isSessionReused(),
   });
 
-  socket.on("data", (bytes) => {
+  socket.on("data", (bytes: Buffer) => {
     if (!closing) events.received(bytes);
   });
   socket.on("error", (error: NodeJS.ErrnoException) => {

@@ -1,8 +1,8 @@
 /**
  * This machine's clock, timers and randomness, as the ports of `@mayfly/core`.
  */
-import { randomFillSync } from "node:crypto";
-import type { Clock, Random, Timers } from "@mayfly/core";
+import { createHash, randomFillSync } from "node:crypto";
+import type { Clock, Random, Sha256, Timers } from "@mayfly/core";
 
 export const systemClock: Clock = {
   monotonicMillis: () => performance.now(),
@@ -23,4 +23,8 @@ export const systemTimers: Timers = {
 
 export const systemRandom: Random = {
   fill: (bytes) => randomFillSync(bytes),
+};
+
+export const nodeSha256: Sha256 = {
+  digest: (bytes) => new Uint8Array(createHash("sha256").update(bytes).digest()),
 };

@@ -1,0 +1,371 @@
+/**
+ * The bridge as one process: this is the one place that knows what it is made of.
+ *
+ * Opening goes from the inside out (folder, lock, stores, identity, bridge, listeners) and `endpoints.json` comes
+ * last, so that whoever reads it finds everything there. Closing goes the other way: stop taking, let what was
+ * taken become durable and be acknowledged, then close the stores.
+ */
+import type { Server } from "node:tls";
+import type { FastifyInstance } from "fastify";
+import { type Logger, pino } from "pino";
+import { openSqliteBackbone } from "../backbone/sqlite/index.ts";
+import { createAdminApi } from "../http/admin-api.ts";
+import { createDeviceApi } from "../http/device-api.ts";
+import type { HealthCheck } from "../http/health.ts";
+import { type Bridge, createBridge } from "../mqtt/bridge.ts";
+import type { RegistryRef } from "../registry/model.ts";
+import { createPlaces } from "../registry/places.ts";
+import { createRegistryService } from "../registry/service.ts";
+import type { RegistryStore } from "../registry/store.ts";
+import { openSqliteRegistryStore } from "../store/sqlite/index.ts";
+import type { Backbone } from "../telemetry/backbone.ts";
+import { ensureBootstrapToken } from "./bootstrap-token.ts";
+import { combineObservers } from "./combine-observers.ts";
+import { type Endpoints, openDataFolder, removeEndpoints, writeEndpoints } from "./data-folder.ts";
+import { createLogObserver } from "./log-observer.ts";
+import { createMetrics } from "./metrics.ts";
+import { createMqttListener } from "./mqtt-listener.ts";
+import { createNodeKeyParser } from "./node-key-parser.ts";
+import { createNodeKeyVerifier } from "./node-key-verifier.ts";
+import {
+  openServerIdentity,
+  readServerIdentity,
+  renewalDueMillis,
+  type ServerIdentity,
+} from "./server-identity.ts";
+import { nodeSha256, systemClock, systemRandom, systemTimers } from "./system-ports.ts";
+import { tlsOptions, turnTicketKeys } from "./tls-options.ts";
+import { TlsSessionStore } from "./tls-session-store.ts";
+
+/** Where `--ports default` listens. */
+export const defaultPorts = { mqtts: 8883, deviceHttps: 8443, admin: 9443 } as const;
+/** Network Connections at once, unless set. */
+export const connectionMaxDefault = 20_000;
+/** How long a drain may take before what is left is cut. */
+export const drainMillisMax = 5_000;
+
+export interface ServerOptions {
+  /** Everything the bridge keeps; made where it is missing, closed to others. */
+  readonly dataFolder: string;
+  /** `auto`: the system chooses free ports; `endpoints.json` tells which. */
+  readonly ports: "auto" | "default";
+  /** Closed list, at least one; the first is named in `endpoints.json`. */
+  readonly projects: readonly string[];
+  /** Closed list; absent: any location. */
+  readonly locations?: readonly string[];
+  /** Address the device listeners bind to; absent: all. */
+  readonly deviceAddress?: string;
+  /** `host:port` or `host` of the admin listener; absent: loopback. */
+  readonly adminListen?: string;
+  /** Further names clients know this bridge by, for its certificate; the first is the one `endpoints.json` tells. */
+  readonly hostNames?: readonly string[];
+  /** The operator's own certificate instead of one made here. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly caFile?: string };
+  readonly logLevel?: string;
+  readonly connectionMax?: number;
+}
+
+export interface RunningServer {
+  readonly endpoints: Endpoints;
+  /** Drains and ends everything; afterwards the folder may be served again. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** @throws {StoreError} `locked` when another process serves the folder, `schema_too_new`, …; Error for a port that is taken or a file that can't be read. */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const log = pino(
+    { level: options.logLevel ?? "info", base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination(2),
+  );
+  const folder = await openDataFolder(options.dataFolder);
+  const undo: (() => Promise<void> | void)[] = [];
+  const closeAll = async () => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+
+  try {
+    const system = { clock: systemClock, timers: systemTimers, random: systemRandom };
+    const store = await openSqliteRegistryStore({ file: folder.registryFile, exclusive: "serve", ...system });
+    undo.push(() => store.close());
+    const backbone = await openSqliteBackbone({ folder: folder.eventsFolder, ...system });
+    undo.push(() => backbone.close());
+    undo.push(await applyRetention(store, backbone, options.projects));
+    await ensureBootstrapToken(store, folder, Date.now());
+
+    const hostNames = [...new Set([...(options.hostNames ?? []), "localhost", "127.0.0.1", "::1"])];
+    const openIdentity = () =>
+      options.tls === undefined
+        ? openServerIdentity({
+            folder: folder.identityFolder,
+            caFile: folder.caFile,
+            hostNames,
+            nowMs: Date.now(),
+          })
+        : readServerIdentity(options.tls);
+    const identity = await openIdentity();
+
+    const metrics = createMetrics({ clock: systemClock });
+    undo.push(() => metrics.close());
+    const bridge = createBridge(
+      {
+        ...system,
+        registry: store,
+        backbone,
+        verifier: createNodeKeyVerifier(),
+        observer: combineObservers(metrics.observer, createLogObserver(log, systemClock.monotonicMillis)),
+      },
+      { connectionMax: options.connectionMax ?? connectionMaxDefault },
+    );
+    undo.push(() => bridge.close());
+    metrics.watch({ bridge, store, backbone });
+
+    let serving = false;
+    const service = createRegistryService({
+      store,
+      keyParser: createNodeKeyParser(),
+      clock: systemClock,
+      places: createPlaces({
+        projects: options.projects,
+        ...(options.locations === undefined ? {} : { locations: options.locations }),
+      }),
+    });
+    const onInternalError = internalErrorLogger(log);
+    const adminApi = createAdminApi(
+      {
+        service,
+        keyParser: createNodeKeyParser(),
+        store,
+        backbone,
+        bridge,
+        clock: systemClock,
+        timers: systemTimers,
+        sha256: nodeSha256,
+        health: { checks: () => healthChecks(store, backbone), isServing: () => serving },
+        metrics,
+        onInternalError,
+      },
+      { tls: tlsOptions(identity) },
+    );
+    const deviceApi = createDeviceApi(
+      {
+        admission: bridge.admission,
+        intake: bridge.intake,
+        registry: store,
+        clock: systemClock,
+        onInternalError,
+      },
+      { tls: tlsOptions(identity) },
+    );
+    const sessions = new TlsSessionStore({ monotonicMillis: systemClock.monotonicMillis });
+    const mqtt = createMqttListener({
+      identity,
+      bridge,
+      sessions,
+      connectionsMax: options.connectionMax ?? connectionMaxDefault,
+      onClientError: (code) => metrics.tlsFailed(code),
+    });
+
+    const ports = options.ports === "default" ? defaultPorts : { mqtts: 0, deviceHttps: 0, admin: 0 };
+    const admin = splitAddress(options.adminListen ?? "127.0.0.1", ports.admin);
+    undo.push(() => closeListener(mqtt));
+    const mqttPort = await listen(mqtt, ports.mqtts, options.deviceAddress);
+    undo.push(() => deviceApi.close());
+    const devicePort = await listenApi(deviceApi, ports.deviceHttps, options.deviceAddress ?? "::");
+    undo.push(() => adminApi.close());
+    const adminPort = await listenApi(adminApi, admin.port, admin.host);
+
+    const tlsServers = [mqtt, adminApi.server, deviceApi.server] as unknown as readonly Server[];
+    undo.push(turnTicketKeys(tlsServers));
+    undo.push(keepIdentityFresh(openIdentity, identity, tlsServers, log));
+
+    const host = options.hostNames?.[0] ?? "localhost";
+    const [project = ""] = options.projects;
+    const first = await firstRegistry(store, options.projects);
+    const endpoints: Endpoints = {
+      mqtts: `${host}:${mqttPort}`,
+      deviceHttps: `https://${host}:${devicePort}`,
+      admin: `https://${admin.host === "127.0.0.1" ? "localhost" : bracketed(admin.host === "0.0.0.0" || admin.host === "::" ? host : admin.host)}:${adminPort}`,
+      ca: identity.caFile,
+      adminToken: folder.adminTokenFile,
+      project: first?.project ?? project,
+      location: first?.location ?? options.locations?.[0] ?? "us-central1",
+      registry: first?.registry ?? "",
+      pid: process.pid,
+    };
+    await writeEndpoints(folder, endpoints);
+    serving = true;
+    log.info({
+      event: "ready",
+      mqtts: endpoints.mqtts,
+      deviceHttps: endpoints.deviceHttps,
+      admin: endpoints.admin,
+    });
+
+    let closing: Promise<void> | undefined;
+    const close = async () => {
+      serving = false;
+      log.info({ event: "draining", sessions: bridge.counts().sessions });
+      await removeEndpoints(folder);
+      mqtt.close();
+      await drained(bridge);
+      await closeAll();
+      log.info({ event: "closed" });
+    };
+    return {
+      endpoints,
+      close() {
+        closing ??= close();
+        return closing;
+      },
+    };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+function healthChecks(store: RegistryStore, backbone: Backbone): readonly HealthCheck[] {
+  return [
+    { name: "registry", ...store.status() },
+    { name: "backbone", ...backbone.status() },
+  ];
+}
+
+/** Retention follows the registries: all of them at the start, each again when it changes. */
+async function applyRetention(
+  store: RegistryStore,
+  backbone: Backbone,
+  projects: readonly string[],
+): Promise<() => void> {
+  for (const project of projects) {
+    for await (const registry of registriesOf(store, project))
+      backbone.setRetention(registry, registry.retention);
+  }
+  return store.onChange(({ kind, registry }) => {
+    if (kind !== "registry_created" && kind !== "registry_updated") return;
+    store.findRegistry(registry).then(
+      (record) => {
+        if (record !== undefined) backbone.setRetention(registry, record.retention);
+      },
+      () => {}, // The store's own health tells of it; the retention in force stays.
+    );
+  });
+}
+
+async function* registriesOf(store: RegistryStore, project: string) {
+  let token: string | undefined;
+  do {
+    const page = await store.listRegistries(
+      { project },
+      { size: 100, ...(token === undefined ? {} : { token }) },
+    );
+    yield* page.items;
+    token = page.nextPageToken;
+  } while (token !== undefined);
+}
+
+async function firstRegistry(
+  store: RegistryStore,
+  projects: readonly string[],
+): Promise<RegistryRef | undefined> {
+  for (const project of projects) {
+    const { items } = await store.listRegistries({ project }, { size: 1 });
+    if (items[0] !== undefined) return items[0];
+  }
+  return undefined;
+}
+
+/** Renews the certificate by itself and swaps it in; connections that live keep the one they began with. */
+function keepIdentityFresh(
+  open: () => Promise<ServerIdentity>,
+  first: ServerIdentity,
+  servers: readonly Pick<Server, "setSecureContext">[],
+  log: Logger,
+): () => void {
+  let current = first;
+  let timer: NodeJS.Timeout;
+  const retryMillis = 3_600_000;
+  const plan = (millis: number) => {
+    timer = setTimeout(check, millis);
+    timer.unref();
+  };
+  const check = () => {
+    open().then(
+      (identity) => {
+        if (identity.cert !== current.cert) {
+          const { cert, key } = identity;
+          for (const server of servers) server.setSecureContext({ ...tlsOptions(identity), cert, key });
+          log.info({ event: "certificate_renewed", notAfter: new Date(identity.notAfterMs).toISOString() });
+        }
+        current = identity;
+        // The operator's own files may be renewed before their time: look once an hour.
+        plan(Math.max(Math.min(renewalDueMillis(identity, Date.now()), retryMillis), 60_000));
+      },
+      (error: unknown) => {
+        log.error({
+          event: "certificate_renewal_failed",
+          because: error instanceof Error ? error.message : String(error),
+        });
+        plan(retryMillis);
+      },
+    );
+  };
+  plan(Math.max(Math.min(renewalDueMillis(first, Date.now()), retryMillis), 60_000));
+  return () => clearTimeout(timer);
+}
+
+/** Waits until the bridge has let every session go, at most {@link drainMillisMax}. */
+async function drained(bridge: Bridge): Promise<void> {
+  bridge.drain();
+  const until = performance.now() + drainMillisMax;
+  while (bridge.counts().connections > 0 && performance.now() < until) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+function listen(server: Server, port: number, address: string | undefined): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ port, ...(address === undefined ? {} : { host: address }), backlog: 4_096 }, () => {
+      server.off("error", reject);
+      const bound = server.address();
+      resolve(typeof bound === "object" && bound !== null ? bound.port : port);
+    });
+  });
+}
+
+async function listenApi(api: FastifyInstance, port: number, host: string): Promise<number> {
+  await api.listen({ port, host });
+  const bound = api.server.address();
+  return typeof bound === "object" && bound !== null ? bound.port : port;
+}
+
+function closeListener(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+  });
+}
+
+function splitAddress(text: string, port: number): { readonly host: string; readonly port: number } {
+  const match = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d{1,5}))?$/.exec(text);
+  if (match === null) return { host: text, port }; // a bare IPv6 address
+  return {
+    host: match[1] ?? (match[2] || "127.0.0.1"),
+    port: match[3] === undefined ? port : Number(match[3]),
+  };
+}
+
+function bracketed(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
+}
+
+function internalErrorLogger(log: Logger) {
+  return (error: unknown, request: { readonly method: string; readonly route: string }) => {
+    log.error({
+      event: "internal_error",
+      method: request.method,
+      route: request.route,
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
+  };
+}
