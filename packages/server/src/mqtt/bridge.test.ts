@@ -278,20 +278,27 @@ test("lastErrorStatus and the key in use reach the registry", async () => {
   assert.equal(activity?.errorMessage, "mqtt: SERVER: The authorization token expired.");
 });
 
-test("a connection above the maximum is closed, and so is one above the maximum of the unauthenticated", async () => {
-  const world = await World.create({ connectionMax: 3, unauthenticatedMax: 2 });
-  world.open();
+test("a connection above the maximum is closed at once", async () => {
+  const world = await World.create({ connectionMax: 1 });
+  const first = world.connect();
+
+  const second = world.connect();
+
+  assert.deepEqual([first.isClosed, second.isClosed], [false, true]);
+  assert.equal(world.diary.lines.at(-1), "refused too_many_connections");
+});
+
+test("connections that are not admitted have a maximum of their own, and make room when admitted", async () => {
+  const world = await World.create({ unauthenticatedMax: 2 });
+  const silent = world.open();
+  world.connect();
   world.open();
 
   const third = world.open();
-  world.connect(4);
 
-  assert.equal(third.isClosed, true);
-  assert.equal(world.bridge.counts().connections, 2);
-  assert.deepEqual(world.diary.lines, [
-    "refused too_many_unauthenticated",
-    "refused too_many_unauthenticated",
-  ]);
+  assert.deepEqual([silent.isClosed, third.isClosed], [false, true]);
+  assert.equal(world.bridge.counts().unauthenticated, 2);
+  assert.equal(world.diary.lines.at(-1), "refused too_many_unauthenticated");
 });
 
 test("draining ends idle sessions at once, and others when their messages are durable", async () => {
