@@ -2,8 +2,8 @@
  * The commands in README and docs, run as a reader would: one session per document, in order.
  */
 import assert from "node:assert/strict";
-import { globSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { runSnippets } from "../tools/docs/session.ts";
 import { readSnippets } from "../tools/docs/snippets.ts";
@@ -29,3 +29,15 @@ for (const document of documents) {
     assert.ok(failure === "", failure);
   });
 }
+
+test("every link from a document to a file of the house leads somewhere", () => {
+  const broken = documents.flatMap((document) => {
+    const text = readFileSync(join(ROOT, document), "utf8").replace(/^```.*?^```/gms, "");
+    return [...text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)]
+      .map(([, target = ""]) => target)
+      .filter((target) => !/^[a-z]+:/.test(target) && !existsSync(join(ROOT, dirname(document), target)))
+      .map((target) => `${document}: ${target}`);
+  });
+
+  assert.deepEqual(broken, []);
+});
