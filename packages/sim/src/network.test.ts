@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ByteLink } from "@mayfly/core";
 import fc from "fast-check";
-import { createNetwork, type NetworkOptions, pausedBytesMax } from "./network.ts";
+import { closeWaitMillis, createNetwork, type NetworkOptions, pausedBytesMax } from "./network.ts";
 import { createWorld } from "./world.ts";
 
 /** One link, with everything each end was told. */
@@ -108,6 +108,19 @@ test("silence tells nobody", async () => {
 
   assert.deepEqual(far.received, []);
   assert.deepEqual([near.told, far.told], [["opened"], []]);
+});
+
+test("an end that closes into silence is over after the close wait", async () => {
+  const { world, dialer, link, near } = arrange();
+  await world.run(100);
+  dialer.silence();
+
+  link.close();
+  await world.run(closeWaitMillis - 1);
+  assert.deepEqual(near.told, ["opened"]);
+  await world.run(1);
+
+  assert.deepEqual(near.told, ["opened", "closed "]);
 });
 
 test("a paused end reads later, in order, its end included", async () => {

@@ -13,6 +13,8 @@ import type { World } from "./world.ts";
 
 /** What may wait at a paused reader before the link breaks: a generous socket buffer. */
 export const pausedBytesMax = 4 * 1024 * 1024;
+/** How long an end that closes waits for its peer, as the hosts do, before it is over on its own. */
+export const closeWaitMillis = 2_000;
 
 export interface NetworkOptions {
   /** One way, drawn evenly for each piece of data, in milliseconds. */
@@ -156,6 +158,10 @@ class Pair {
     });
   }
 
+  afterCloseWait(run: () => void): void {
+    this.#world.timers.after(closeWaitMillis, run);
+  }
+
   peerOf(end: End): End {
     return end === this.near ? this.far : this.near;
   }
@@ -202,6 +208,7 @@ class End implements ByteLink {
     if (this.#hasClosed || this.#isOver) return;
     this.#hasClosed = true;
     this.#pair.carryClose(this);
+    this.#pair.afterCloseWait(() => this.finish(""));
   }
 
   pause(): void {

@@ -1,9 +1,8 @@
 /**
  * World: virtual time for any number of agents and bridges in one process.
  *
- * Time moves only from one due task to the next. Between two tasks every promise that can go on does so, for
- * a stated number of turns, so a signer that answers by promise is as reproducible as a timer. The same seed
- * runs the same way, to the last byte.
+ * Time moves only from one due task to the next. Between two tasks every promise goes on as far as it can, so
+ * a signer that answers by promise is as reproducible as a timer. The same seed runs the same way.
  *
  * Left to others: the network (`network.ts`) and what is remembered of a run (`event-log.ts`).
  */
@@ -21,6 +20,11 @@ export interface WorldOptions {
   readonly seed: string;
   /** Wall time at the start. Default 2026-11-01T00:00:00Z. */
   readonly startSeconds?: NumericDate;
+  /**
+   * Resolves when every promise that can go on has done so. A host that has a turn of its event loop to give
+   * (`setImmediate`) gives one; default: {@link promiseTurns} turns of the promise queue.
+   */
+  readonly settlePromises?: () => Promise<void>;
 }
 
 export interface World {
@@ -40,6 +44,7 @@ export interface World {
 export function createWorld(options: WorldOptions): World {
   const schedule = new Schedule();
   const startSeconds = options.startSeconds ?? 1_793_491_200;
+  const settlePromises = options.settlePromises ?? takePromiseTurns;
   let nowMillis = 0;
   let tasksRun = 0;
   let isRunning = false;
@@ -96,6 +101,6 @@ export function createWorld(options: WorldOptions): World {
   };
 }
 
-async function settlePromises(): Promise<void> {
+async function takePromiseTurns(): Promise<void> {
   for (let turn = 0; turn < promiseTurns; turn++) await undefined;
 }

@@ -5,6 +5,7 @@
  * in no line.
  */
 import { createHash, generateKeyPairSync, sign } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 import { utf8Decode } from "@mayfly/core";
 import { policyPresets } from "@mayfly/core/token";
 import {
@@ -12,6 +13,7 @@ import {
   type AgentEvent,
   type AgentHandlers,
   type AgentOptions,
+  type AgentPorts,
   createAgent,
 } from "@mayfly/device";
 import {
@@ -40,6 +42,7 @@ export interface HouseOptions {
 export interface Tenant {
   readonly id: string;
   readonly agent: Agent;
+  readonly ports: AgentPorts;
   readonly dialer: Dialer;
   readonly events: AgentEvent[];
   readonly key: KeyRecord;
@@ -50,7 +53,7 @@ export interface Tenant {
 export type House = Awaited<ReturnType<typeof arrangeHouse>>;
 
 export async function arrangeHouse(options: HouseOptions) {
-  const world = createWorld({ seed: options.seed });
+  const world = createWorld({ seed: options.seed, settlePromises: () => setImmediate() });
   const log = createEventLog(world.clock, { digest: (bytes) => createHash("sha256").update(bytes).digest() });
   const store = createMemoryRegistryStore({ clock: world.clock, random: world.random("registry") });
   const backbone = createMemoryBackbone({ clock: world.clock, timers: world.timers, commitMillis: 4 });
@@ -110,26 +113,27 @@ export async function arrangeHouse(options: HouseOptions) {
     });
     const conduct: Tenant["conduct"] = { clockBecause: undefined, signerIsBroken: false };
     const dialer = network.createDialer(id, (link) => bridge.open(link, { remoteAddress: id }));
-    const agent = createAgent(
-      {
-        clock: world.clock,
-        timers: world.timers,
-        random: world.random(`agent/${id}`),
-        sha256: { digest: (bytes) => createHash("sha256").update(bytes).digest() },
-        signer: {
-          keyId: "slot-0",
-          signMessage: async (message) => {
-            await passMillis(world, signMillis);
-            if (conduct.signerIsBroken) throw new Error("the bus hangs");
-            return sign("sha256", message, { key: privateKey, dsaEncoding: "ieee-p1363" });
-          },
+    const ports: AgentPorts = {
+      clock: world.clock,
+      timers: world.timers,
+      random: world.random(`agent/${id}`),
+      sha256: { digest: (bytes) => createHash("sha256").update(bytes).digest() },
+      signer: {
+        keyId: "slot-0",
+        signMessage: async (message) => {
+          await passMillis(world, signMillis);
+          if (conduct.signerIsBroken) throw new Error("the bus hangs");
+          return sign("sha256", message, { key: privateKey, dsaEncoding: "ieee-p1363" });
         },
-        clockTrusted: () =>
-          conduct.clockBecause === undefined
-            ? { kind: "ready", uncertaintySeconds: 0 }
-            : { kind: "waiting", because: conduct.clockBecause },
-        connect: dialer.connect,
       },
+      clockTrusted: () =>
+        conduct.clockBecause === undefined
+          ? { kind: "ready", uncertaintySeconds: 0 }
+          : { kind: "waiting", because: conduct.clockBecause },
+      connect: dialer.connect,
+    };
+    const agent = createAgent(
+      ports,
       { ...registry, device: id, slot: 0, ...options.agent },
       options.handlers,
     );
@@ -138,7 +142,7 @@ export async function arrangeHouse(options: HouseOptions) {
       events.push(event);
       log.add(id, JSON.stringify(event));
     });
-    tenants.push({ id, agent, dialer, events, key, conduct });
+    tenants.push({ id, agent, ports, dialer, events, key, conduct });
   }
 
   /** What the subscription delivers, as text, in order. */
