@@ -1,7 +1,7 @@
 /**
  * Flags several commands share, and the readers of their values. One spelling, one help text, one rule each.
  */
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import type { ConnectionFlags, PlaceFlags } from "./connection.ts";
 import { CommandFailure } from "./failure.ts";
 import { terminal } from "./host/terminal.ts";
@@ -73,6 +73,13 @@ export type RegistryCommandFlags = ConnectionFlags & PlaceFlags & { readonly jso
 /** The output a command's flags ask for. */
 export function outputOf(flags: { readonly json?: true }): Output {
   return createOutput(terminal, { json: flags.json === true });
+}
+
+/** `--ports`, of `serve` and `demo`. */
+export function portsOption(standard: "auto" | "default"): Option {
+  return new Option("--ports <PORTS>", "auto: any free ports; default: 8883 and its fellows")
+    .choices(["auto", "default"])
+    .default(standard);
 }
 
 /** @returns Reader of a whole number from `min` to `max`. */

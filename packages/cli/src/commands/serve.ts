@@ -2,10 +2,10 @@
  * `mayfly serve`: the server on this machine, until it is told to end.
  */
 import { resolve } from "node:path";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { PROJECT_DEFAULT } from "../connection.ts";
 import { CommandFailure } from "../failure.ts";
-import { newCommand, oneOf, outputOf, repeated, wholeNumber } from "../flags.ts";
+import { newCommand, oneOf, outputOf, portsOption, repeated, wholeNumber } from "../flags.ts";
 import { DATA_FOLDER_DEFAULT } from "../host/endpoints.ts";
 import { environmentSettings } from "../host/environment.ts";
 import { anyAbort, standardInputEnd, stopSignal } from "../host/signals.ts";
@@ -58,13 +58,6 @@ export function addServeCommand(program: Command): void {
       )
       .action(serve),
   );
-}
-
-/** `--ports`, of `serve` and `demo`. */
-export function portsOption(standard: "auto" | "default"): Option {
-  return new Option("--ports <PORTS>", "auto: any free ports; default: 8883 and its fellows")
-    .choices(["auto", "default"])
-    .default(standard);
 }
 
 async function serve(flags: ServeFlags): Promise<void> {

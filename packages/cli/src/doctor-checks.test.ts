@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  compareVersions,
+  judgeCertificate,
+  judgeClock,
+  judgeDisk,
+  judgeFolder,
+  judgeNode,
+  judgeProcess,
+  judgeSqlite,
+} from "./doctor-checks.ts";
+
+test("versions are compared by their numbers, not by their letters", () => {
+  assert.ok(compareVersions("3.51.10", "3.51.3") > 0);
+  assert.ok(compareVersions("3.9.0", "3.51.3") < 0);
+  assert.equal(compareVersions("24.0", "24.0.0"), 0);
+});
+
+test("each check is ok, a warning or a failure at its bounds, and only an ok one has no advice", () => {
+  const folder = { path: "d", exists: true, open: [], isOwn: true };
+  const cases = [
+    [judgeNode("26.1.0"), "ok"],
+    [judgeNode("22.9.0"), "fail"],
+    [judgeSqlite("3.51.3"), "ok"],
+    [judgeSqlite("3.51.2"), "fail"],
+    [judgeSqlite(undefined), "fail"],
+    [judgeFolder(folder), "ok"],
+    [judgeFolder({ ...folder, exists: false }), "warn"],
+    [judgeFolder({ ...folder, open: ["registry.db"] }), "fail"],
+    [judgeFolder({ ...folder, isOwn: false }), "fail"],
+    [judgeDisk(2 ** 31), "ok"],
+    [judgeDisk(2 ** 29), "warn"],
+    [judgeDisk(2 ** 20), "fail"],
+    [judgeProcess(1, true), "ok"],
+    [judgeProcess(1, false), "fail"],
+    [judgeProcess(undefined, false), "warn"],
+    [judgeCertificate("mqtts", 90 * 86_400), "ok"],
+    [judgeCertificate("mqtts", 13 * 86_400), "warn"],
+    [judgeCertificate("mqtts", 0), "fail"],
+    [judgeClock(-4.9), "ok"],
+    [judgeClock(5), "warn"],
+    [judgeClock(-90), "fail"],
+  ] as const;
+
+  for (const [check, expected] of cases) {
+    assert.equal(check.status, expected, JSON.stringify(check));
+    assert.equal(check.advice === undefined, expected === "ok", JSON.stringify(check));
+  }
+});
