@@ -62,10 +62,11 @@ class InMemory implements MemoryBackbone {
   }
 
   append(message: TelemetryMessage, done: (outcome: AppendOutcome) => void): void {
-    if (this.#isClosed) return this.#refuseLater("closed", done);
     const bytes = this.#waitingBytes + message.payload.length;
-    if (this.#waiting.length >= QUEUED_MESSAGES_MAX || bytes > QUEUED_BYTES_MAX) {
-      return this.#refuseLater("queue_full", done);
+    const isFull = this.#waiting.length >= QUEUED_MESSAGES_MAX || bytes > QUEUED_BYTES_MAX;
+    if (this.#isClosed || isFull) {
+      this.#refuseLater(this.#isClosed ? "closed" : "queue_full", done);
+      return;
     }
     this.#waiting.push({ message: { ...message, payload: message.payload.slice() }, done });
     this.#waitingBytes = bytes;

@@ -60,8 +60,8 @@ runWriter<RegistryBatch, RegistryBatchReply>("cannot open the registry file", ()
   }
 
   return {
-    database,
     facts: undefined,
+    close: () => database.close(),
     handle({ commands }, reply) {
       const outcome = executeAll(commands);
       reply(outcome);

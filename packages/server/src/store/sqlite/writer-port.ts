@@ -1,16 +1,15 @@
 /**
  * The other end of `writer-thread.ts`: how a writer script says it is ready and answers requests.
  */
-import type { DatabaseSync } from "node:sqlite";
 import { parentPort } from "node:worker_threads";
 import { storeErrorOf } from "./database.ts";
 import type { FromWriter, ToWriter } from "./writer-thread.ts";
 
 export interface Writer<Request, Reply> {
-  readonly database: DatabaseSync;
   readonly facts: unknown;
   /** Answers by calling `reply` once; may go on working afterwards (checkpoints) before the next request. */
   handle(request: Request, reply: (reply: Reply, transfer?: readonly ArrayBuffer[]) => void): void;
+  close(): void;
 }
 
 /** Runs a writer until it is told to close. What `open` throws is reported, and the thread ends. */
@@ -34,7 +33,7 @@ export function runWriter<Request, Reply>(doing: string, open: () => Writer<Requ
       return;
     }
     port.close();
-    writer.database.close();
+    writer.close();
   });
   send({ kind: "ready", facts: writer.facts });
 }

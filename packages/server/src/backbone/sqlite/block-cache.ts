@@ -1,0 +1,41 @@
+/** Blocks read lately, so that pulls smaller than a block don't read it again and again. Bounded in bytes. */
+import type { ReadBlock } from "./event-requests.ts";
+
+export const BLOCK_CACHE_BYTES_MAX = 16 * 1024 * 1024;
+
+export class BlockCache {
+  readonly #bytesMax: number;
+  readonly #blocks = new Map<string, ReadBlock>();
+  #bytes = 0;
+
+  constructor(bytesMax = BLOCK_CACHE_BYTES_MAX) {
+    this.#bytesMax = bytesMax;
+  }
+
+  find(partition: number, block: number): ReadBlock | undefined {
+    const key = `${partition}/${block}`;
+    const found = this.#blocks.get(key);
+    if (found === undefined) return undefined;
+    this.#blocks.delete(key);
+    this.#blocks.set(key, found);
+    return found;
+  }
+
+  add(partition: number, read: ReadBlock): void {
+    const key = `${partition}/${read.block}`;
+    if (this.#blocks.has(key) || read.data.length > this.#bytesMax) return;
+    this.#blocks.set(key, read);
+    this.#bytes += read.data.length;
+    for (const [oldest, { data }] of this.#blocks) {
+      if (this.#bytes <= this.#bytesMax) break;
+      this.#blocks.delete(oldest);
+      this.#bytes -= data.length;
+    }
+  }
+
+  /** Retention removes blocks; what is gone must not be delivered from here for long. */
+  clear(): void {
+    this.#blocks.clear();
+    this.#bytes = 0;
+  }
+}

@@ -1,0 +1,5 @@
+export {
+  openSqliteBackbone,
+  type SqliteBackbone,
+  type SqliteBackboneOptions,
+} from "./sqlite-backbone.ts";
