@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { DevicePrincipal } from "../auth/admission.ts";
+import type { DeviceStateVersion } from "../registry/model.ts";
+import { StoreError, type StoreErrorCode } from "../registry/store.ts";
+import type { TelemetryMessage } from "./backbone.ts";
+import { createIntake, eventBytesMax, type IntakeOutcome, stateBytesMax } from "./intake.ts";
+
+const principal = {
+  registry: { project: "mayfly", location: "here", registry: "greenhouse" },
+  deviceId: "fern",
+  deviceNumId: "2",
+} as DevicePrincipal;
+const clock = { monotonicMillis: () => 0, wallSeconds: () => 1_700_000_000.5 };
+
+function intakeOver(appendState: (state: DeviceStateVersion) => Promise<void>) {
+  const appended: TelemetryMessage[] = [];
+  const intake = createIntake({
+    clock,
+    registry: { appendState: (_, state) => appendState(state) },
+    backbone: { append: (message) => void appended.push(message) },
+  });
+  return { intake, appended };
+}
+
+test("an event carries its device, its instant and the device's own id to the backbone", () => {
+  const { intake, appended } = intakeOver(async () => undefined);
+  const payload = Uint8Array.of(1);
+
+  intake.takeEvent(principal, { subfolder: "air", payload, deviceMessageId: "7" }, () => undefined);
+
+  assert.deepEqual(appended, [
+    {
+      registry: principal.registry,
+      deviceId: "fern",
+      deviceNumId: "2",
+      subfolder: "air",
+      payload,
+      publishMs: 1_700_000_000_500,
+      deviceMessageId: "7",
+    },
+  ]);
+});
+
+test("what is too large is refused before the store hears of it", () => {
+  const { intake, appended } = intakeOver(() => Promise.reject(new Error("asked")));
+  const outcomes: IntakeOutcome[] = [];
+  const note = (outcome: IntakeOutcome) => void outcomes.push(outcome);
+
+  intake.takeEvent(principal, { subfolder: "", payload: new Uint8Array(eventBytesMax + 1) }, note);
+  intake.takeState(principal, new Uint8Array(stateBytesMax + 1), note);
+
+  const refused = { kind: "refused", because: "payload_too_large" };
+  assert.deepEqual([outcomes, appended], [[refused, refused], []]);
+});
+
+test("a state is durable when the registry says so, and is a copy of what came", async () => {
+  let stored: DeviceStateVersion | undefined;
+  const { intake } = intakeOver(async (state) => {
+    stored = state;
+  });
+  const payload = Uint8Array.of(1, 2);
+
+  const outcome = await new Promise<IntakeOutcome>((done) => {
+    intake.takeState(principal, payload, done);
+    payload.fill(0);
+  });
+
+  assert.deepEqual(outcome, { kind: "durable" });
+  assert.deepEqual(stored, { updateMs: 1_700_000_000_500, binaryData: Uint8Array.of(1, 2) });
+});
+
+test("why a state was not taken is told in the words of the intake", async () => {
+  const codes: readonly StoreErrorCode[] = ["not_found", "disk_full", "closed", "locked"];
+
+  const answers = await Promise.all(
+    codes.map((code) => {
+      const { intake } = intakeOver(() => Promise.reject(new StoreError(code, "no")));
+      return new Promise<IntakeOutcome>((done) => intake.takeState(principal, new Uint8Array(0), done));
+    }),
+  );
+
+  assert.deepEqual(
+    answers.map((answer) => answer.kind === "refused" && answer.because),
+    ["device_gone", "disk_full", "closed", "store_failed"],
+  );
+});
