@@ -14,10 +14,21 @@ import {
   verifyDeviceToken,
 } from "@mayfly/core/token";
 import type { Command } from "commander";
-import { LOCATION_DEFAULT, PROJECT_DEFAULT } from "../connection.ts";
+import { LOCATION_DEFAULT, type PlaceFlags, PROJECT_DEFAULT, registryOf } from "../connection.ts";
 import { CommandFailure } from "../failure.ts";
-import { durationSeconds, newCommand, newGroup, oneOf, outputOf, required, wholeNumber } from "../flags.ts";
+import {
+  durationSeconds,
+  newCommand,
+  newGroup,
+  oneOf,
+  outputOf,
+  required,
+  wholeNumber,
+  withRegistry,
+} from "../flags.ts";
 import { wallSeconds } from "../host/clock.ts";
+import { findEndpoints } from "../host/endpoints.ts";
+import { environmentSettings } from "../host/environment.ts";
 import { readText } from "../host/files.ts";
 import { fingerprintOf, platformVerifier, readPrivateKey, readPublicKey } from "../host/keys.ts";
 import { describeToken } from "../token-words.ts";
@@ -25,15 +36,10 @@ import { describeToken } from "../token-words.ts";
 /** Longer than any preset takes (24 h): minted all the same, with a remark. */
 const LIFETIME_USUAL_MAX_SECONDS = 86_400;
 
-interface DeviceFlags {
-  readonly project: string;
-  readonly location: string;
-  readonly registry: string;
-  readonly device: string;
-}
-
-interface MintFlags extends DeviceFlags {
+interface MintFlags extends PlaceFlags {
   readonly json?: true;
+  readonly data?: string;
+  readonly device: string;
   readonly key: string;
   readonly lifetime: number;
   readonly audience?: string;
@@ -55,11 +61,9 @@ export function addTokenCommands(program: Command): void {
   const group = newGroup("token", "mint, look into and verify device tokens; needs no server");
   program.addCommand(group);
   group.addCommand(
-    newCommand("mint", "sign a token with a private key file and print it")
+    withRegistry(newCommand("mint", "sign a token with a private key file and print it"))
+      .option("--data <DIR>", "data folder that says what the server's project and registry are")
       .option("--key <FILE>", required("P-256 private key in PEM, SEC 1 or PKCS#8"))
-      .option("--project <PROJECT>", "project", PROJECT_DEFAULT)
-      .option("--location <LOCATION>", "location", LOCATION_DEFAULT)
-      .option("--registry <REGISTRY>", required("registry id"))
       .option("--device <DEVICE>", required("device id or numId"))
       .option("--lifetime <DURATION>", "exp - iat, such as 90s, 15m, 1h", durationSeconds, 3_600)
       .option("--audience <AUDIENCE>", "aud, where it is not the project")
@@ -91,7 +95,10 @@ export function addTokenCommands(program: Command): void {
 
 async function mint(flags: MintFlags): Promise<void> {
   const output = outputOf(flags);
-  const devicePath = formatDeviceName(flags);
+  // A server on this machine supplies what no flag says; without one the flags suffice.
+  const endpoints = await findEndpoints(flags.data ?? environmentSettings().data);
+  const place = registryOf(flags, endpoints);
+  const devicePath = formatDeviceName({ ...place, device: flags.device });
   parseDeviceName(devicePath);
   const key = await readPrivateKey(flags.key);
   if (flags.lifetime > LIFETIME_USUAL_MAX_SECONDS) {
@@ -100,7 +107,7 @@ async function mint(flags: MintFlags): Promise<void> {
 
   const iat = Math.floor(wallSeconds());
   const claims = {
-    aud: flags.audience ?? flags.project,
+    aud: flags.audience ?? place.project,
     iat,
     exp: iat + flags.lifetime,
     ...(flags.sub ? { sub: devicePath } : {}),

@@ -80,7 +80,7 @@ export async function openDemoDevices(
 ): Promise<readonly DemoDevice[]> {
   const devices: DemoDevice[] = [];
   for (let number = 1; number <= options.devices; number++) {
-    const id = `demo-${String(number).padStart(2, "0")}`;
+    const id = `sensor-${number}`;
     const keys: DemoKey[] = [];
     for (let slot = 0; slot < options.keysEach; slot++) {
       keys.push(await openKey(join(folder, "devices", id, `slot-${slot}.key.pem`), slot));

@@ -50,12 +50,19 @@ export async function readEndpointsFile(file: string): Promise<Endpoints | undef
   return value;
 }
 
-/** `mayfly-data`, else the demo's folder below it, whichever has a server's endpoints; undefined for neither. */
+/**
+ * Of `mayfly-data` and the demo's folder below it the first with a running server, else the first with the
+ * endpoints of one that was killed; undefined for neither.
+ */
 export async function findEndpointsFolder(): Promise<string | undefined> {
+  let left: string | undefined;
   for (const folder of [DATA_FOLDER_DEFAULT, join(DATA_FOLDER_DEFAULT, DEMO_FOLDER_NAME)]) {
-    if ((await readEndpointsFile(endpointsFile(folder))) !== undefined) return folder;
+    const endpoints = await readEndpointsFile(endpointsFile(folder));
+    if (endpoints === undefined) continue;
+    if (isProcessAlive(endpoints.pid)) return folder;
+    left ??= folder;
   }
-  return undefined;
+  return left;
 }
 
 /** The endpoints in the folder named, else in the one {@link findEndpointsFolder} finds. */
