@@ -68,12 +68,11 @@ function install(root) {
   console.error("mayfly: installing the packages of package-lock.json (npm ci), once");
   // Under npm we use the very npm that runs us: its path is a script for the Node that runs it.
   const npm = process.env["npm_execpath"];
-  const [command, args] = npm === undefined ? ["npm", ["ci"]] : [process.execPath, [npm, "ci"]];
+  const [command, before] = npm === undefined ? ["npm", []] : [process.execPath, [npm]];
   // npm's own chatter goes to stderr: `npm start -- --json` promises that stdout holds nothing but JSON.
-  const done = spawnSync(command, [...args, "--no-audit", "--no-fund"], {
-    cwd: root,
-    stdio: ["ignore", 2, 2],
-  });
+  // Its warnings would be about this Node's age, which stops mattering the moment it is done.
+  const args = [...before, "ci", "--no-audit", "--no-fund", "--loglevel=error"];
+  const done = spawnSync(command, args, { cwd: root, stdio: ["ignore", 2, 2] });
   if (done.status !== 0)
     fail("npm ci failed; its message is above. The network is needed for this one step.");
 }
