@@ -14,7 +14,7 @@ import { eventsTopic, stateTopic, TopicError, utf8Length } from "@mayfly/core";
 import { type AgentOptions, settleOptions } from "./options.ts";
 import { Outbox, type OutgoingMessage, type PublishOutcome } from "./outbox.ts";
 import type { AgentPorts } from "./ports.ts";
-import { Backoff, backoffMillisMax } from "./session/backoff.ts";
+import { Backoff } from "./session/backoff.ts";
 import { Connection, type ConnectionReport } from "./session/connection.ts";
 import { type RefusalAction, refusalOfConnack, refusalOfDisconnect } from "./session/refusal.ts";
 import type { AgentEvent, AgentState, AgentStatus } from "./status.ts";
@@ -32,6 +32,8 @@ export const agentUserName = "mayfly/1";
 export const settleMillisMax = 250;
 /** How soon an unbelieved clock is asked again. */
 export const clockRetryMillis = 1_000;
+/** However little time a token has left, a failed renewal is not repeated sooner. */
+export const hurryMillisMin = 1_000;
 /** Cloud IoT Core's bounds for payloads. */
 export const eventBytesMax = 256 * 1024;
 export const stateBytesMax = 64 * 1024;
@@ -55,7 +57,7 @@ export interface PublishOptions {
   readonly subfolder?: string;
   /** Default 1. */
   readonly qos?: 0 | 1;
-  /** 1 to 128 bytes; travels as User Property `id` in MQTT 5, nowhere in 3.1.1. */
+  /** 1 to 128 bytes, no U+0000 and no lone surrogate; travels as User Property `id` in MQTT 5, nowhere in 3.1.1. */
   readonly messageId?: string;
 }
 
@@ -403,10 +405,15 @@ class DeviceAgent implements Agent {
 
   #tryLater(action: RefusalAction): void {
     const wait = action === "wait" ? this.#backoff.nextSeldom() : this.#backoff.next();
-    // With a connection that still holds, waiting long would only let its token run out.
-    const delay = this.#current === undefined ? wait : Math.min(wait, backoffMillisMax);
+    const delay = Math.min(wait, this.#hurryMillis());
     this.#setTimer(delay, () => this.#attempt());
     this.#showState();
+  }
+
+  /** The longest wait that makes sense: with a connection that holds, a quarter of what its token has left. */
+  #hurryMillis(): number {
+    if (this.#current === undefined) return Number.POSITIVE_INFINITY;
+    return Math.max(hurryMillisMin, (this.#current.token.expiresMillis - this.#now()) / 4);
   }
 
   #takeAnswer(sequence: number, reasonCode: number): void {
@@ -523,6 +530,11 @@ class DeviceAgent implements Agent {
 }
 
 function isMessageId(text: string): boolean {
+  for (const character of text) {
+    const point = character.codePointAt(0) ?? 0;
+    // MQTT has no form for these (5.0 §1.5.4); the message would be stuck at the head of the outbox.
+    if (point === 0 || (point >= 0xd800 && point <= 0xdfff)) return false;
+  }
   const bytes = utf8Length(text);
   return bytes >= 1 && bytes <= messageIdBytesMax;
 }

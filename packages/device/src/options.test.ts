@@ -27,3 +27,7 @@ test("a lifetime above a day is refused", () => {
 test("a malformed device id is refused before anything runs", () => {
   assert.throws(() => settleOptions({ ...name, device: "a/b" }), { name: "IdError" });
 });
+
+test("a device id that no topic can name is refused before anything runs", () => {
+  assert.throws(() => settleOptions({ ...name, device: "lamp+1" }), AgentOptionError);
+});

@@ -59,6 +59,11 @@ export class AgentOptionError extends Error {
 export function settleOptions(options: AgentOptions): AgentSettings {
   const clientIdentifier = formatDeviceName(options);
   parseDeviceName(clientIdentifier);
+  if (options.device.includes("+")) {
+    throw new AgentOptionError(
+      "a device whose id has a + cannot be named in a topic; it has only the HTTP bridge",
+    );
+  }
 
   const floor = options.lifetimeFloorSeconds ?? lifetimeSecondsDefault;
   checkRange("lifetimeFloorSeconds", floor, lifetimeSecondsMin, lifetimeSecondsMax);

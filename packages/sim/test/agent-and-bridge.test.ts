@@ -123,6 +123,26 @@ for (const protocolVersion of versions) {
     assert.equal(tenant.agent.status().state, "connected");
   });
 
+  test(`v${protocolVersion}: a renewal the bridge refuses leaves the old connection at work until one is accepted`, async () => {
+    const { house, tenant } = await arrangeConnected({
+      agent: { ...agent, lifetimeSeconds: 600, lifetimeFloorSeconds: 60 },
+    });
+    const acknowledged: string[] = [];
+
+    tenant.conduct.clockOffsetSeconds = 3_600;
+    await house.world.run(560_000);
+    publish(tenant, "still here", acknowledged);
+    await house.world.run(500);
+    assert.deepEqual(acknowledged, ["still here"]);
+    assert.ok(eventsOf(tenant, "refused").length > 0);
+    tenant.conduct.clockOffsetSeconds = 0;
+    await house.world.run(38_000);
+
+    assert.equal(tenant.agent.status().renewals, 1);
+    assert.deepEqual(eventsOf(tenant, "connection_lost"), []);
+    assert.ok(tenant.agent.status().longestGapMillis < 200, `${tenant.agent.status().longestGapMillis} ms`);
+  });
+
   test(`v${protocolVersion}: a token that runs out with no way to renew is a gap, and the gap is counted`, async () => {
     const { house, tenant } = await arrangeConnected({
       agent: { ...agent, lifetimeSeconds: 60, lifetimeFloorSeconds: 60 },
@@ -304,12 +324,16 @@ test("a publish the topic, the size or the message id forbids is refused at once
     agent.publish(new Uint8Array(1), { subfolder: "a//b" }),
     agent.publish(new Uint8Array(1), { messageId: "" }),
     agent.publish(new Uint8Array(1), { messageId: "é".repeat(65) }),
+    agent.publish(new Uint8Array(1), { messageId: "a\u0000" }),
+    agent.publish(new Uint8Array(1), { messageId: "\ud83d" }),
     agent.publishState(new Uint8Array(64 * 1024 + 1)),
   ].map((answer) => (answer.kind === "refused" ? answer.because : "accepted"));
 
   assert.deepEqual(reasons, [
     "message_too_large",
     "subfolder_malformed",
+    "message_id_malformed",
+    "message_id_malformed",
     "message_id_malformed",
     "message_id_malformed",
     "message_too_large",

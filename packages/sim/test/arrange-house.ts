@@ -47,7 +47,7 @@ export interface Tenant {
   readonly events: AgentEvent[];
   readonly key: KeyRecord;
   /** How the device's signer and clock behave; tests change them. */
-  readonly conduct: { clockBecause: string | undefined; signerIsBroken: boolean };
+  readonly conduct: { clockBecause: string | undefined; clockOffsetSeconds: number; signerIsBroken: boolean };
 }
 
 export type House = Awaited<ReturnType<typeof arrangeHouse>>;
@@ -111,10 +111,17 @@ export async function arrangeHouse(options: HouseOptions) {
       gatewayAuthMethod: "GATEWAY_AUTH_METHOD_UNSPECIFIED",
       keys: [key],
     });
-    const conduct: Tenant["conduct"] = { clockBecause: undefined, signerIsBroken: false };
+    const conduct: Tenant["conduct"] = {
+      clockBecause: undefined,
+      clockOffsetSeconds: 0,
+      signerIsBroken: false,
+    };
     const dialer = network.createDialer(id, (link) => bridge.open(link, { remoteAddress: id }));
     const ports: AgentPorts = {
-      clock: world.clock,
+      clock: {
+        monotonicMillis: () => world.clock.monotonicMillis(),
+        wallSeconds: () => world.clock.wallSeconds() + conduct.clockOffsetSeconds,
+      },
       timers: world.timers,
       random: world.random(`agent/${id}`),
       sha256: { digest: (bytes) => createHash("sha256").update(bytes).digest() },

@@ -1,0 +1,132 @@
+/**
+ * The agent against answers our own bridge does not give: a script in its place, on the same network.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { utf8Encode } from "@mayfly/core";
+import type { ConnackPacket } from "@mayfly/core/mqtt";
+import { encodeServerPacket, ServerDecoder } from "@mayfly/core/mqtt-server";
+import { type AgentEvent, createAgent } from "@mayfly/device";
+import { createNetwork, createWorld } from "@mayfly/sim";
+
+/** An agent whose bridge answers each CONNECT as `answer` says, and acknowledges each PUBLISH with `puback`. */
+function arrange(answer: (connects: number) => Omit<ConnackPacket, "type" | "sessionPresent">, puback = 0) {
+  const world = createWorld({ seed: "scripted" });
+  const network = createNetwork(world, { latencyMillis: { least: 5, most: 5 } });
+  const connectedAt: number[] = [];
+  const dialer = network.createDialer("lamp", (link) => {
+    const decoder = new ServerDecoder({ maximumPacketSize: 65_536 });
+    return {
+      received(bytes) {
+        decoder.push(bytes);
+        for (let packet = decoder.next(); packet !== undefined; packet = decoder.next()) {
+          if (packet.type === "connect") {
+            connectedAt.push(world.clock.monotonicMillis());
+            const connack = {
+              type: "connack",
+              sessionPresent: false,
+              ...answer(connectedAt.length),
+            } as const;
+            link.write(encodeServerPacket(connack, 5));
+          } else if (packet.type === "publish" && packet.packetIdentifier !== undefined) {
+            const { packetIdentifier } = packet;
+            link.write(encodeServerPacket({ type: "puback", packetIdentifier, reasonCode: puback }, 5));
+          }
+        }
+      },
+      closed: () => {},
+    };
+  });
+  const agent = createAgent(
+    {
+      clock: world.clock,
+      timers: world.timers,
+      random: world.random("agent"),
+      sha256: { digest: () => new Uint8Array(32) },
+      signer: { keyId: "k", signDigest: async () => new Uint8Array(64).fill(1) },
+      clockTrusted: () => ({ kind: "ready", uncertaintySeconds: 0 }),
+      connect: dialer.connect,
+    },
+    { project: "p", location: "l", registry: "lamps", device: "lamp" },
+  );
+  const events: AgentEvent[] = [];
+  agent.onEvent((event) => events.push(event));
+  return { world, agent, events, connectedAt };
+}
+
+const minted = (events: readonly AgentEvent[]): number => events.filter((e) => e.kind === "minted").length;
+
+test("a ban makes the agent wait minutes, with the same token, not seconds", async () => {
+  const { world, agent, events, connectedAt } = arrange(() => ({ reasonCode: 0x8a }));
+
+  agent.start();
+  await world.run(3_600_000 * 0.8);
+
+  assert.ok(connectedAt.length >= 4 && connectedAt.length < 50, `${connectedAt.length} tries`);
+  for (const [i, at] of connectedAt.slice(1).entries()) assert.ok(at - (connectedAt[i] ?? 0) >= 60_000);
+  assert.equal(minted(events), 1);
+  assert.equal(agent.status().lastRefusal, "the device is banned");
+});
+
+test("a busy bridge is tried again with the same token, and the agent is connected once it is not", async () => {
+  const { world, agent, events } = arrange((connects) => ({ reasonCode: connects < 4 ? 0x89 : 0 }));
+
+  agent.start();
+  await world.run(30_000);
+
+  assert.equal(agent.status().state, "connected");
+  assert.equal(minted(events), 1);
+});
+
+test("each refusal of the token is answered with a new one", async () => {
+  const { world, agent, events } = arrange((connects) => ({ reasonCode: connects < 4 ? 0x87 : 0 }));
+
+  agent.start();
+  await world.run(30_000);
+
+  assert.equal(agent.status().state, "connected");
+  assert.equal(minted(events), 4);
+});
+
+test("a message the bridge does not want is settled as refused and not sent again", async () => {
+  const { world, agent } = arrange(() => ({ reasonCode: 0 }), 0x99);
+  const outcomes: unknown[] = [];
+  const answer = agent.publish(utf8Encode("?"));
+  assert.ok(answer.kind === "accepted");
+  void answer.outcome.then((outcome) => outcomes.push(outcome));
+
+  agent.start();
+  await world.run(10_000);
+
+  assert.deepEqual(outcomes, [{ kind: "refused", reasonCode: 0x99 }]);
+  assert.equal(agent.status().queuedMessages, 0);
+  assert.equal(agent.status().refused, 1);
+});
+
+test("a message above the bridge's Maximum Packet Size is settled as refused, and those behind it go on", async () => {
+  const { world, agent } = arrange(() => ({ reasonCode: 0, properties: { maximumPacketSize: 100 } }));
+  const outcomes: string[] = [];
+  for (const size of [10, 200, 20]) {
+    const answer = agent.publish(new Uint8Array(size));
+    assert.ok(answer.kind === "accepted");
+    void answer.outcome.then((outcome) => outcomes.push(`${size} ${outcome.kind}`));
+  }
+
+  agent.start();
+  await world.run(10_000);
+
+  assert.deepEqual(outcomes.sort(), ["10 acknowledged", "20 acknowledged", "200 refused"]);
+});
+
+test("an agent stopped from within one of its own events stays stopped", async () => {
+  const { world, agent, connectedAt } = arrange(() => ({ reasonCode: 0 }));
+  agent.onEvent((event) => {
+    if (event.kind === "minted") agent.stop();
+  });
+
+  agent.start();
+  await world.run(60_000);
+
+  assert.equal(agent.status().state, "stopped");
+  assert.deepEqual(connectedAt, []);
+});
