@@ -73,8 +73,10 @@ async function settle(): Promise<void> {
 
 /** Keeps what was appended until the test answers for it. */
 export class HandBackbone {
-  readonly waiting: { readonly message: TelemetryMessage; readonly done: (outcome: AppendOutcome) => void }[] =
-    [];
+  readonly waiting: {
+    readonly message: TelemetryMessage;
+    readonly done: (outcome: AppendOutcome) => void;
+  }[] = [];
   /** Answers by itself, in the next turn, when set. */
   auto: AppendOutcome | undefined;
   readonly #time: VirtualTime;
@@ -183,7 +185,10 @@ export class TestClient implements ByteLink {
     this.#events?.closed("");
   }
 
-  publish(packetIdentifier: number, extra: { topic?: string; payload?: string; retain?: boolean } = {}): void {
+  publish(
+    packetIdentifier: number,
+    extra: { topic?: string; payload?: string; retain?: boolean } = {},
+  ): void {
     this.send(publishOf(packetIdentifier, extra));
   }
 
@@ -267,8 +272,11 @@ export class World {
     const random = {
       fill(bytes: Uint8Array): Uint8Array {
         for (let i = 0; i < bytes.length; i++) {
-          seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
-          bytes[i] = seed >> 16;
+          // xorshift32 (Marsaglia 2003).
+          seed ^= seed << 13;
+          seed ^= seed >>> 17;
+          seed ^= seed << 5;
+          bytes[i] = seed >>> 8;
         }
         return bytes;
       },

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DeviceKey, registryRef, startSeconds, World } from "../../test/bridge-world.ts";
+import { rejudgedPerTurnMax } from "./limits.ts";
 
 const idle = {
   connections: 0,
@@ -370,4 +371,53 @@ test("close ends all at once and no longer listens to the registry", async () =>
   assert.deepEqual([live.isClosed, silent.isClosed], [true, true]);
   assert.deepEqual(world.bridge.counts(), idle);
   assert.equal(world.time.timersWaiting, 0);
+});
+
+test("a change of a whole registry is judged in turns, and all within a second", async () => {
+  const world = await World.create({ policy: { duplicateKeys: "report" }, unauthenticatedMax: 10 });
+  const clients = [];
+  for (let i = 0; i <= rejudgedPerTurnMax; i++) {
+    await world.createDevice(`dev${i}`, [world.key.record]);
+    const clientIdentifier = `projects/mayfly/locations/here/registries/greenhouse/devices/dev${i}`;
+    clients.push(world.connect(4, { clientIdentifier }));
+  }
+  await world.time.advance(0);
+
+  await world.store.updateRegistry(registryRef, { mqttEnabled: false });
+  const waiting = world.bridge.counts().rejudgements;
+  let leftAfterOneTurn = 0;
+  world.time.after(0, () => {
+    leftAfterOneTurn = world.bridge.counts().rejudgements;
+  });
+  await world.time.advance(1_000);
+
+  assert.deepEqual([waiting, leftAfterOneTurn], [rejudgedPerTurnMax + 1, 1]);
+  assert.ok(clients.every(({ isClosed }) => isClosed));
+  assert.deepEqual(world.bridge.counts(), idle);
+});
+
+test("the same script gives the same packets and the same diary, twice", async () => {
+  const play = async () => {
+    const world = await World.create();
+    world.backbone.auto = { kind: "durable", messageId: "1" };
+    const told: unknown[] = [];
+    for (const version of [4, 5] as const) {
+      const client = world.connect(version, { keepAlive: 30 });
+      client.subscribe("/devices/fern/config");
+      client.subscribe("/devices/fern/commands/#");
+      for (let id = 1; id <= 50; id++) {
+        client.publish(id, { topic: `/devices/fern/${id % 5 === 0 ? "state" : "events"}` });
+        await world.time.advance(200);
+      }
+      await world.store.modifyConfig(world.device(), new Uint8Array(3), 0);
+      world.backbone.auto = { kind: "refused", because: "disk_full" };
+      client.publish(51);
+      await world.time.advance(60_000);
+      world.backbone.auto = { kind: "durable", messageId: "1" };
+      told.push(client.packets, world.time.monotonicMillis());
+    }
+    return [told, world.diary.lines, world.diary.acknowledgedMillis];
+  };
+
+  assert.deepEqual(await play(), await play());
 });
