@@ -23,7 +23,7 @@ function findOracleText(bytes: Uint8Array): string | undefined {
 
 function findText(bytes: Uint8Array): string | undefined {
   try {
-    return decodeUtf8String(bytes, 0, bytes.length);
+    return decodeUtf8String(bytes, 0, bytes.length, { units: [] });
   } catch (error) {
     assert.equal((error as { code?: unknown }).code, "malformed_packet");
     return undefined;
@@ -96,13 +96,13 @@ for (const [name, bytes] of refusals) {
 }
 
 test("U+FEFF is kept wherever it stands [MQTT-1.5.4-3]", () => {
-  const text = decodeUtf8String(Uint8Array.of(0xef, 0xbb, 0xbf, 0x41), 0, 4);
+  const text = decodeUtf8String(Uint8Array.of(0xef, 0xbb, 0xbf, 0x41), 0, 4, { units: [] });
 
   assert.equal(text, "\ufeffA");
 });
 
 test("a text of any length decodes to itself, whatever falls on the seams of its pieces", () => {
-  const parts = fc.array(fc.constantFrom("a".repeat(509), "é", "€", "😀", "z"), {
+  const parts = fc.array(fc.constantFrom("a".repeat(61), "é", "€", "😀", "z"), {
     minLength: 1,
     maxLength: 12,
   });
@@ -111,7 +111,7 @@ test("a text of any length decodes to itself, whatever falls on the seams of its
       const text = list.join("");
       const bytes = encode(text);
 
-      const decoded = decodeUtf8String(bytes, 0, bytes.length);
+      const decoded = decodeUtf8String(bytes, 0, bytes.length, { units: [] });
 
       assert.equal(decoded, text);
       assert.deepEqual(bytes, new TextEncoder().encode(text));

@@ -10,15 +10,21 @@ import { malformed, notEncodable } from "./error.ts";
 
 /** §1.5.4: the length prefix has two bytes. */
 export const STRING_BYTES_MAX = 65_535;
-/** Arguments of one String.fromCharCode call; engines bound their stack. */
-const PIECE_MAX = 512;
+/** Arguments of one String.fromCharCode call: the stack of a device's engine has a few hundred slots. */
+const PIECE_MAX = 64;
+
+/** Room for the code units of one string; kept by a reader, as Topic Names of one length come in rows. */
+export interface CodeUnits {
+  units: number[];
+}
 
 /** @throws {MqttError} malformed_packet. `start` and `end` must lie within `bytes`. */
-export function decodeUtf8String(bytes: Uint8Array, start: number, end: number): string {
+export function decodeUtf8String(bytes: Uint8Array, start: number, end: number, room: CodeUnits): string {
   const length = end - start;
   if (length === 0) return "";
-  if (length > PIECE_MAX) return decodeLong(bytes, start, end);
-  const units: number[] = new Array(length);
+  if (length > PIECE_MAX) return decodeLong(bytes, start, end, room);
+  if (room.units.length !== length) room.units = new Array(length);
+  const { units } = room;
   for (let at = 0; at < length; at += 1) {
     const byte = bytes[start + at] ?? 0;
     if (byte >= 0x80) return decodeCodePoints(bytes, start, end);
@@ -41,14 +47,14 @@ export function isAsciiText(bytes: Uint8Array, start: number, end: number, text:
 }
 
 /** Pieces end where a code point ends. */
-function decodeLong(bytes: Uint8Array, start: number, end: number): string {
+function decodeLong(bytes: Uint8Array, start: number, end: number, room: CodeUnits): string {
   let text = "";
   let at = start;
   while (at < end) {
     let stop = Math.min(at + PIECE_MAX, end);
     // At most three continuation bytes can follow a lead byte; more is ill-formed and found below.
     for (let back = 0; back < 3 && stop < end && ((bytes[stop] ?? 0) & 0xc0) === 0x80; back += 1) stop -= 1;
-    text += decodeUtf8String(bytes, at, stop);
+    text += decodeUtf8String(bytes, at, stop, room);
     at = stop;
   }
   return text;

@@ -6,12 +6,13 @@
  */
 
 import { malformed } from "./error.ts";
-import { decodeUtf8String, isAsciiText } from "./utf8-string.ts";
+import { type CodeUnits, decodeUtf8String, isAsciiText } from "./utf8-string.ts";
 
-export class WireReader {
+export class WireReader implements CodeUnits {
   bytes: Uint8Array;
   position: number;
   end: number;
+  units: number[] = [];
 
   /** Stands at `start` of a packet that ends before `end`; both lie within `bytes`. */
   constructor(bytes: Uint8Array, start: number, end: number) {
@@ -68,7 +69,7 @@ export class WireReader {
   utf8String(): string {
     const length = this.twoByteInteger();
     const at = this.#take(length);
-    return decodeUtf8String(this.bytes, at, at + length);
+    return decodeUtf8String(this.bytes, at, at + length, this);
   }
 
   /** As {@link utf8String}, but gives back `expected` itself where that is what stands there. */
@@ -76,7 +77,9 @@ export class WireReader {
     const length = this.twoByteInteger();
     const at = this.#take(length);
     const end = at + length;
-    return isAsciiText(this.bytes, at, end, expected) ? expected : decodeUtf8String(this.bytes, at, end);
+    return isAsciiText(this.bytes, at, end, expected)
+      ? expected
+      : decodeUtf8String(this.bytes, at, end, this);
   }
 
   /** §1.5.6. @returns a view, as {@link view}. */
