@@ -114,6 +114,7 @@ class MqttBridge implements Bridge, ConnectionHost {
   readonly admission: Admission;
   readonly intake: Intake;
   readonly alarm: Alarm;
+  readonly heldTotal = { bytes: 0 };
   changesSeen = 0;
   readonly #connectionMax: number;
   readonly #unauthenticatedMax: number;
@@ -169,12 +170,11 @@ class MqttBridge implements Bridge, ConnectionHost {
   }
 
   counts(): BridgeCounts {
-    let [unacknowledged, held, heldBytes, downlinkInFlight] = [0, 0, 0, 0];
+    let [unacknowledged, held, downlinkInFlight] = [0, 0, 0];
     for (const { live } of this.#table.all()) {
       if (live === undefined) continue;
       unacknowledged += live.uplink.unacknowledged;
-      held += live.uplink.held.messages;
-      heldBytes += live.uplink.held.bytes;
+      held += live.uplink.held;
       downlinkInFlight += live.downlink.inFlight;
     }
     return {
@@ -184,7 +184,7 @@ class MqttBridge implements Bridge, ConnectionHost {
       deadlines: this.alarm.size,
       unacknowledged,
       held,
-      heldBytes,
+      heldBytes: this.heldTotal.bytes,
       downlinkInFlight,
       rejudgements: this.#toRejudge.size,
     };

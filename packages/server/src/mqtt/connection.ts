@@ -30,6 +30,7 @@ import { keepAliveFor } from "./keep-alive.ts";
 import { connectBytesMax, connectTimeoutMillis, packetBytesMax } from "./limits.ts";
 import { LiveSession, type SessionCarrier } from "./live-session.ts";
 import type { ConnectRefusal, LinkFacts } from "./observer.ts";
+import type { HeldTotal } from "./uplink.ts";
 
 /** What a connection asks of the bridge. */
 export interface ConnectionHost {
@@ -37,6 +38,7 @@ export interface ConnectionHost {
   readonly admission: Admission;
   readonly intake: Intake;
   readonly alarm: Alarm;
+  readonly heldTotal: HeldTotal;
   /** Grows with each change of the registry. */
   readonly changesSeen: number;
   /** Calls {@link Connection.flush} when this turn is over. */
@@ -303,8 +305,8 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
       return;
     }
 
-    const { ports, intake } = this.#host;
-    const order = { connect, deviceName, principal, keepAliveMillis: allowanceMillis };
+    const { ports, intake, heldTotal } = this.#host;
+    const order = { connect, deviceName, principal, keepAliveMillis: allowanceMillis, heldTotal };
     const session = new LiveSession(ports, intake, this, order);
     this.#session = session;
     this.#state = "live";

@@ -19,6 +19,8 @@ export const receiveMaximum = 20;
 export const qos0InFlightMax = 100;
 /** Decoded PUBLISHes held back per connection; one more may lie above it. Then the link is paused. */
 export const heldBytesMax = 64 * 1024;
+/** Of all connections together. Above it a connection stops reading as soon as it holds anything. */
+export const heldBytesTotalMax = 64 * 1024 * 1024;
 /** What a held PUBLISH counts for beside its payload. */
 export const heldOverheadBytes = 64;
 /** Topic Aliases a client may set (announced Topic Alias Maximum). */

@@ -22,7 +22,7 @@ import { Downlink, type DownlinkOwner } from "./downlink.ts";
 import { drainWaitMillis, messageIdBytesMax } from "./limits.ts";
 import { PublishTopics } from "./publish-topics.ts";
 import { subscribe, unsubscribe } from "./subscriptions.ts";
-import { Uplink, type UplinkOwner } from "./uplink.ts";
+import { type HeldTotal, Uplink, type UplinkOwner } from "./uplink.ts";
 
 /** What a session asks of the connection below it. */
 export interface SessionCarrier {
@@ -43,6 +43,7 @@ export interface SessionOrder {
   readonly deviceName: DeviceName;
   readonly principal: DevicePrincipal;
   readonly keepAliveMillis: number;
+  readonly heldTotal: HeldTotal;
 }
 
 export class LiveSession implements UplinkOwner, DownlinkOwner {
@@ -85,7 +86,7 @@ export class LiveSession implements UplinkOwner, DownlinkOwner {
     this.#topics = new PublishTopics(this.#user);
     this.#notes = new ActivityNotes(ports, { ...principal.registry, device: principal.deviceId });
     const { clock, random, observer, registry } = ports;
-    this.uplink = new Uplink({ clock, random, observer, intake }, this);
+    this.uplink = new Uplink({ clock, random, observer, intake, heldTotal: order.heldTotal }, this);
     this.downlink = new Downlink({ clock, registry, observer }, this);
     this.#setDeadline();
     this.#notes.noteKey(principal.keyId);

@@ -4,7 +4,7 @@ import { encodeClientPacket } from "@mayfly/core/mqtt-client";
 import fc from "fast-check";
 import { publishOf, type TestClient, World } from "../../test/bridge-world.ts";
 import { StoreError } from "../registry/store.ts";
-import { heldBytesMax, receiveMaximum } from "./limits.ts";
+import { heldBytesMax, heldBytesTotalMax, receiveMaximum } from "./limits.ts";
 
 const pubacks = (client: TestClient) => client.of("puback").map(({ packetIdentifier }) => packetIdentifier);
 
@@ -123,6 +123,33 @@ test("reading stops when 64 KiB of PUBLISHes are held, and goes on when there is
   assert.ok(heldBytes >= heldBytesMax && heldBytes < heldBytesMax + 4_100);
   assert.equal(client.isPaused, false);
   assert.equal(pubacks(client).length, id);
+  assert.equal(world.bridge.counts().heldBytes, 0);
+});
+
+test("all connections together hold at most 64 MiB; beyond it one message held stops the reading", async () => {
+  const world = await World.create({ policy: { duplicateKeys: "report" } });
+  const connect = async (device: string) => {
+    await world.createDevice(device, [world.key.record]);
+    const client = world.connect(4, {
+      clientIdentifier: `projects/mayfly/locations/here/registries/greenhouse/devices/${device}`,
+    });
+    const topic = `/devices/${device}/events`;
+    for (let id = 1; id <= receiveMaximum; id++) client.publish(id, { topic, payload: "" });
+    return { client, topic };
+  };
+  const large = "x".repeat(262_144);
+  for (let i = 0; world.bridge.counts().heldBytes < heldBytesTotalMax; i++) {
+    const { client, topic } = await connect(`dev${i}`);
+    client.publish(21, { topic, payload: large });
+  }
+
+  const { client, topic } = await connect("last");
+  const before = client.isPaused;
+  client.publish(21, { topic, payload: "" });
+  const after = client.isPaused;
+  while (world.backbone.waiting.length > 0) world.backbone.answer(world.backbone.waiting.length - 1);
+
+  assert.deepEqual([before, after, client.isPaused], [false, true, false]);
   assert.equal(world.bridge.counts().heldBytes, 0);
 });
 

@@ -15,6 +15,7 @@ import type { Intake, IntakeOutcome } from "../telemetry/intake.ts";
 import type { CloseReason } from "./close-reason.ts";
 import {
   heldBytesMax,
+  heldBytesTotalMax,
   heldOverheadBytes,
   qos0InFlightMax,
   receiveMaximum,
@@ -38,6 +39,13 @@ export interface UplinkPorts {
   readonly random: Random;
   readonly intake: Intake;
   readonly observer: BridgeObserver;
+  /** Shared by all connections of the bridge. */
+  readonly heldTotal: HeldTotal;
+}
+
+/** Bytes held by all connections together. */
+export interface HeldTotal {
+  bytes: number;
 }
 
 /** What the uplink asks of its connection. */
@@ -81,13 +89,15 @@ export class Uplink {
     return this.#pending.length;
   }
 
-  get held(): { readonly messages: number; readonly bytes: number } {
-    return { messages: this.#held.length, bytes: this.#heldBytes };
+  /** PUBLISHes decoded and held back. */
+  get held(): number {
+    return this.#held.length;
   }
 
   /** Whether no more may be decoded now. */
   get isBlocked(): boolean {
-    return this.#heldBytes >= heldBytesMax;
+    if (this.#heldBytes >= heldBytesMax) return true;
+    return this.#held.length > 0 && this.#ports.heldTotal.bytes >= heldBytesTotalMax;
   }
 
   /** When a refused message ends the connection; infinite while none is. */
@@ -109,16 +119,21 @@ export class Uplink {
 
   /** The client said goodbye: what it sent before is still taken, though nobody waits for the answer. */
   takeHeld(): void {
-    for (const arrival of this.#held.splice(0)) this.#submit(arrival);
-    this.#heldBytes = 0;
+    this.#countHeld(-this.#heldBytes);
     this.#heldQos1 = 0;
+    for (const arrival of this.#held.splice(0)) this.#submit(arrival);
   }
 
   /** Answers that come from now on are not for this connection. */
   close(): void {
     this.#isClosed = true;
     this.#held.length = 0;
-    this.#heldBytes = 0;
+    this.#countHeld(-this.#heldBytes);
+  }
+
+  #countHeld(bytes: number): void {
+    this.#heldBytes += bytes;
+    this.#ports.heldTotal.bytes += bytes;
   }
 
   #hasRoomFor(arrival: Arrival): boolean {
@@ -130,7 +145,7 @@ export class Uplink {
 
   #hold(arrival: Arrival): void {
     this.#held.push({ ...arrival, payload: arrival.payload.slice() });
-    this.#heldBytes += arrival.payload.length + heldOverheadBytes;
+    this.#countHeld(arrival.payload.length + heldOverheadBytes);
     if (arrival.packetIdentifier !== undefined) this.#heldQos1 += 1;
   }
 
@@ -139,7 +154,7 @@ export class Uplink {
       const next = this.#held[0];
       if (next === undefined || !this.#hasRoomFor(next)) return;
       this.#held.shift();
-      this.#heldBytes -= next.payload.length + heldOverheadBytes;
+      this.#countHeld(-(next.payload.length + heldOverheadBytes));
       if (next.packetIdentifier !== undefined) this.#heldQos1 -= 1;
       this.#submit(next);
     }
