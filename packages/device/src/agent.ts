@@ -10,10 +10,9 @@
  * within a session.
  */
 import type { CancelTimer } from "@mayfly/core";
-import { eventsTopic, stateTopic, TopicError, utf8Length } from "@mayfly/core";
 import { type AgentOptions, settleOptions } from "./options.ts";
-import { Outbox, type OutgoingMessage, type PublishOutcome } from "./outbox.ts";
 import type { AgentPorts } from "./ports.ts";
+import { type PublishAnswer, Publisher, type PublishOptions } from "./publisher.ts";
 import { Backoff } from "./session/backoff.ts";
 import { Connection, type ConnectionReport } from "./session/connection.ts";
 import { type RefusalAction, refusalOfConnack, refusalOfDisconnect } from "./session/refusal.ts";
@@ -34,32 +33,9 @@ export const settleMillisMax = 250;
 export const clockRetryMillis = 1_000;
 /** However little time a token has left, a failed renewal is not repeated sooner. */
 export const hurryMillisMin = 1_000;
-/** Cloud IoT Core's bounds for payloads. */
-export const eventBytesMax = 256 * 1024;
-export const stateBytesMax = 64 * 1024;
-export const messageIdBytesMax = 128;
+/** A bridge's deadline is met to a second, and our clock and its may differ by some of that. */
+export const expirySlackMillis = 2_000;
 export const listenersMax = 16;
-
-export type PublishRefusal =
-  | "outbox_full"
-  | "message_too_large"
-  | "subfolder_malformed"
-  | "message_id_malformed"
-  | "stopped";
-
-export type PublishAnswer =
-  /** `outcome` never rejects. */
-  | { readonly kind: "accepted"; readonly outcome: Promise<PublishOutcome> }
-  | { readonly kind: "refused"; readonly because: PublishRefusal };
-
-export interface PublishOptions {
-  /** Telemetry subfolder, `a/b`; default none. */
-  readonly subfolder?: string;
-  /** Default 1. */
-  readonly qos?: 0 | 1;
-  /** 1 to 128 bytes, no U+0000 and no lone surrogate; travels as User Property `id` in MQTT 5, nowhere in 3.1.1. */
-  readonly messageId?: string;
-}
 
 export interface AgentHandlers {
   /** The device's config; acknowledged (PUBACK) once this returns or resolves. */
@@ -92,7 +68,7 @@ class DeviceAgent implements Agent {
   readonly #settings: ReturnType<typeof settleOptions>;
   readonly #handlers: AgentHandlers;
   readonly #keeper: TokenKeeper;
-  readonly #outbox: Outbox;
+  readonly #publisher: Publisher;
   readonly #backoff: Backoff;
   readonly #listeners = new Set<(event: AgentEvent) => void>();
 
@@ -117,10 +93,6 @@ class DeviceAgent implements Agent {
   #tokensMinted = 0;
   #renewals = 0;
   #connects = 0;
-  #sent = 0;
-  #resent = 0;
-  #acknowledged = 0;
-  #refused = 0;
   #longestGapMillis = 0;
   #lastRefusal: string | undefined;
 
@@ -128,7 +100,9 @@ class DeviceAgent implements Agent {
     this.#ports = ports;
     this.#settings = settleOptions(options);
     this.#handlers = handlers;
-    this.#outbox = new Outbox(this.#settings.outbox);
+    this.#publisher = new Publisher(this.#settings.device, this.#settings.outbox, (event) =>
+      this.#tell(event),
+    );
     this.#backoff = new Backoff(ports.random);
     this.#keeper = createTokenKeeper(ports, {
       project: this.#settings.project,
@@ -155,22 +129,22 @@ class DeviceAgent implements Agent {
     this.#current = undefined;
     this.#isFrozen = false;
     this.#gapFromMillis = undefined;
-    this.#outbox.close();
+    this.#publisher.close();
     this.#enter("stopped");
   }
 
   publish(payload: Uint8Array, options: PublishOptions = {}): PublishAnswer {
-    const { subfolder = "", qos = 1, messageId } = options;
-    if (messageId !== undefined && !isMessageId(messageId)) return this.#refuse("message_id_malformed");
-    if (payload.length > eventBytesMax) return this.#refuse("message_too_large");
-    const topic = findEventsTopic(this.#settings.device, subfolder);
-    if (topic === undefined) return this.#refuse("subfolder_malformed");
-    return this.#enqueue({ topic, payload, qos, ...(messageId === undefined ? undefined : { messageId }) });
+    if (this.#phase === "stopped") return this.#publisher.refuse("stopped");
+    const answer = this.#publisher.takeEvent(payload, options);
+    this.#pump();
+    return answer;
   }
 
   publishState(payload: Uint8Array): PublishAnswer {
-    if (payload.length > stateBytesMax) return this.#refuse("message_too_large");
-    return this.#enqueue({ topic: stateTopic(this.#settings.device), payload, qos: 1 });
+    if (this.#phase === "stopped") return this.#publisher.refuse("stopped");
+    const answer = this.#publisher.takeState(payload);
+    this.#pump();
+    return answer;
   }
 
   status(): AgentStatus {
@@ -185,12 +159,7 @@ class DeviceAgent implements Agent {
         : { tokenRemainingSeconds: Math.max(0, (token.expiresMillis - this.#now()) / 1000) }),
       renewals: this.#renewals,
       connects: this.#connects,
-      sent: this.#sent,
-      resent: this.#resent,
-      acknowledged: this.#acknowledged,
-      refused: this.#refused,
-      queuedMessages: this.#outbox.messages,
-      queuedBytes: this.#outbox.bytes,
+      ...this.#publisher.counts,
       longestGapMillis: this.#longestGapMillis,
       ...(this.#lastRefusal === undefined ? undefined : { lastRefusal: this.#lastRefusal }),
     };
@@ -202,19 +171,6 @@ class DeviceAgent implements Agent {
     return () => {
       this.#listeners.delete(listener);
     };
-  }
-
-  #enqueue(message: OutgoingMessage): PublishAnswer {
-    if (this.#phase === "stopped") return this.#refuse("stopped");
-    const outcome = this.#outbox.add(message);
-    if (outcome === undefined) return this.#refuse("outbox_full");
-    this.#pump();
-    return { kind: "accepted", outcome };
-  }
-
-  #refuse(because: PublishRefusal): PublishAnswer {
-    this.#refused += 1;
-    return { kind: "refused", because };
   }
 
   /** Begins the next connection: with the token at hand while its renewal is not due, else with a new one. */
@@ -336,7 +292,7 @@ class DeviceAgent implements Agent {
     if (isRenewal) this.#renewals += 1;
 
     this.#setTimer(Math.max(0, this.#renewalDueMillis - this.#now()), () => this.#attempt());
-    this.#outbox.startOver();
+    this.#publisher.startOver();
     this.#enter("connected");
     this.#tell({ kind: "connected", renewal: isRenewal, gapMillis });
     this.#pump();
@@ -377,7 +333,8 @@ class DeviceAgent implements Agent {
     const action = this.#judgeEnd(end);
     if (action === "mint" && this.#token === token) this.#token = undefined;
     // Losing the connection because the token ran out is the credential's doing, and counts as its gap.
-    if (action === "mint" || this.#now() >= token.expiresMillis) this.#gapFromMillis ??= this.#now();
+    const hasRunOut = this.#now() >= token.expiresMillis - expirySlackMillis;
+    if (action === "mint" || hasRunOut) this.#gapFromMillis ??= this.#now();
     if (this.#isMinting || this.#next !== undefined) {
       this.#showState();
       return;
@@ -417,19 +374,7 @@ class DeviceAgent implements Agent {
   }
 
   #takeAnswer(sequence: number, reasonCode: number): void {
-    const isTaken = reasonCode < 0x80;
-    const outcome: PublishOutcome = isTaken ? { kind: "acknowledged" } : { kind: "refused", reasonCode };
-    const message = this.#outbox.settle(sequence, outcome);
-    if (message !== undefined) {
-      const id = message.messageId === undefined ? undefined : { messageId: message.messageId };
-      if (isTaken) {
-        this.#acknowledged += 1;
-        this.#tell({ kind: "acknowledged", ...id });
-      } else {
-        this.#refused += 1;
-        this.#tell({ kind: "message_refused", ...id, reasonCode });
-      }
-    }
+    this.#publisher.takeAnswer(sequence, reasonCode);
     if (!this.#isFrozen) {
       this.#pump();
       return;
@@ -443,22 +388,10 @@ class DeviceAgent implements Agent {
     this.#next?.connection.connect(this.#next.token.text);
   }
 
-  /** Gives the connection what it may be given, oldest first. */
+  /** The connection is given what waits, unless it is about to be replaced. */
   #pump(): void {
     const connection = this.#current?.connection;
-    if (connection === undefined || this.#isFrozen) return;
-    for (let message = this.#outbox.findNext(); message !== undefined; message = this.#outbox.findNext()) {
-      if (!connection.mayPublish(message.qos)) return;
-      if (connection.publish(message, message.sequence) === "too_large") {
-        this.#refused += 1;
-        this.#outbox.settle(message.sequence, { kind: "refused", reasonCode: 0x95 });
-        continue;
-      }
-      if (message.sentTimes === 0) this.#sent += 1;
-      else this.#resent += 1;
-      this.#outbox.advance();
-      if (message.qos === 0) this.#outbox.settle(message.sequence, { kind: "sent" });
-    }
+    if (connection !== undefined && !this.#isFrozen) this.#publisher.give(connection);
   }
 
   #deliver(connection: Connection, report: Extract<ConnectionReport, { kind: "config" | "command" }>): void {
@@ -526,24 +459,5 @@ class DeviceAgent implements Agent {
 
   #now(): number {
     return this.#ports.clock.monotonicMillis();
-  }
-}
-
-function isMessageId(text: string): boolean {
-  for (const character of text) {
-    const point = character.codePointAt(0) ?? 0;
-    // MQTT has no form for these (5.0 §1.5.4); the message would be stuck at the head of the outbox.
-    if (point === 0 || (point >= 0xd800 && point <= 0xdfff)) return false;
-  }
-  const bytes = utf8Length(text);
-  return bytes >= 1 && bytes <= messageIdBytesMax;
-}
-
-function findEventsTopic(device: string, subfolder: string): string | undefined {
-  try {
-    return eventsTopic(device, subfolder);
-  } catch (error) {
-    if (error instanceof TopicError) return undefined;
-    throw error;
   }
 }

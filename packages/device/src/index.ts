@@ -7,9 +7,6 @@ export {
   type AgentHandlers,
   agentUserName,
   createAgent,
-  type PublishAnswer,
-  type PublishOptions,
-  type PublishRefusal,
 } from "./agent.ts";
 export { AgentOptionError, type AgentOptions, type OutboxBounds } from "./options.ts";
 export type { PublishOutcome } from "./outbox.ts";
@@ -21,5 +18,6 @@ export type {
   Es256MessageSigner,
   LinkEvents,
 } from "./ports.ts";
+export type { PublishAnswer, PublishOptions, PublishRefusal } from "./publisher.ts";
 export type { RefusalAction } from "./session/refusal.ts";
 export type { AgentEvent, AgentState, AgentStatus } from "./status.ts";

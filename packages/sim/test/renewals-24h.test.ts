@@ -7,7 +7,7 @@ import { arrangeHouse } from "./arrange-house.ts";
 const hourMillis = 3_600_000;
 const devices = 20;
 
-/** One day of the fleet: each device publishes every two to four minutes and renews its token each hour. */
+/** One day of the fleet: each device publishes every three to seven minutes and renews its token each hour. */
 async function liveOneDay(seed: string, protocolVersion: ProtocolVersion) {
   const startedMillis = performance.now();
   const house = await arrangeHouse({
@@ -27,7 +27,7 @@ async function liveOneDay(seed: string, protocolVersion: ProtocolVersion) {
       const answer = agent.publish(utf8Encode(text), { messageId: text });
       if (answer.kind === "refused") refused.push(text);
       else void answer.outcome.then((outcome) => outcome.kind === "acknowledged" && acknowledged.push(text));
-      world.timers.after(random.between(120_000, 240_000), publishNext);
+      world.timers.after(random.between(180_000, 420_000), publishNext);
     };
     world.timers.after(random.between(0, 60_000), publishNext);
     world.timers.after(random.between(0, 30_000), () => agent.start());
@@ -65,7 +65,7 @@ for (const protocolVersion of [5, 4] as const) {
       day.house.log.lines.some((line) => line.includes("refused")),
       false,
     );
-    assert.ok(day.acknowledged.length > devices * 24 * 15, `acknowledged: ${day.acknowledged.length}`);
+    assert.ok(day.acknowledged.length > devices * 24 * 10, `acknowledged: ${day.acknowledged.length}`);
     const gap = Math.max(...day.statuses.map((status) => status.longestGapMillis));
     t.diagnostic(
       `${Math.round(day.wallMillis)} ms wall, ${day.house.world.tasksRun} tasks, ` +
