@@ -23,7 +23,7 @@ export interface Puller {
   /** @param waitSeconds 0 answers at once. */
   pull(subscription: Subscription, max: number, waitSeconds: number): WaitingPull;
   waiting(): number;
-  /** Ends all waits with what there is: nothing. */
+  /** Ends all waits; later pulls wait no more. */
   close(): void;
 }
 
@@ -32,6 +32,7 @@ export function createPuller(
   waitingMax = WAITING_PULLS_MAX,
 ): Puller {
   const waits = new Set<() => void>();
+  let isClosed = false;
 
   async function waitForMessages(
     subscription: Subscription,
@@ -48,7 +49,7 @@ export function createPuller(
     };
     whenAbandoned(end);
     const look = () => ports.backbone.pull(subscription.registry.project, subscription.id, max);
-    if (waitSeconds === 0) return look();
+    if (waitSeconds === 0 || isClosed) return look();
     if (waits.size >= waitingMax) {
       throw new ApiError("RESOURCE_EXHAUSTED", `${waitingMax} pulls wait already; ask again later.`);
     }
@@ -92,6 +93,7 @@ export function createPuller(
     },
     waiting: () => waits.size,
     close() {
+      isClosed = true;
       for (const end of waits) end();
     },
   };

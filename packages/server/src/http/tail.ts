@@ -18,7 +18,7 @@ export const TAIL_QUEUE_CHARACTERS_MAX = 1024 * 1024;
 const heartbeatMillis = 15_000;
 
 export interface Tails {
-  /** A byte stream; it ends when destroyed or when {@link Tails.close} is called. @throws {ApiError} RESOURCE_EXHAUSTED */
+  /** A byte stream; it ends when destroyed or when {@link Tails.close} is called. @throws {ApiError} RESOURCE_EXHAUSTED, UNAVAILABLE */
   open(registry: RegistryRef): Readable;
   count(): number;
   close(): void;
@@ -29,9 +29,11 @@ export function createTails(
   tailsMax = TAILS_MAX,
 ): Tails {
   const tails = new Set<TailStream>();
+  let isClosed = false;
 
   return {
     open(registry) {
+      if (isClosed) throw new ApiError("UNAVAILABLE", "The server is shutting down.");
       if (tails.size >= tailsMax) {
         throw new ApiError("RESOURCE_EXHAUSTED", `${tailsMax} tails are open already.`);
       }
@@ -48,6 +50,7 @@ export function createTails(
     },
     count: () => tails.size,
     close() {
+      isClosed = true;
       for (const tail of tails) tail.end();
     },
   };
@@ -66,6 +69,8 @@ class TailStream extends Readable {
     super();
     this.#timers = timers;
     this.#stopHeartbeat = timers.after(heartbeatMillis, () => this.#beat());
+    // The first bytes carry the response's headers: the reader knows at once that the tail is open.
+    this.offer("\n");
   }
 
   offer(line: string): void {

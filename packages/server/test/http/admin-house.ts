@@ -2,11 +2,10 @@
  * An admin API over memory adapters, called by injection: what the tests of `src/http` stand on.
  */
 import { createHash, generateKeyPairSync } from "node:crypto";
-import type { Clock, Random, Sha256 } from "@mayfly/core";
+import type { Clock, Random, Sha256, Timers } from "@mayfly/core";
 import type { FastifyInstance } from "fastify";
 import { createMemoryBackbone } from "../../src/backbone/memory/index.ts";
 import { createNodeKeyParser } from "../../src/host/node-key-parser.ts";
-import { systemTimers } from "../../src/host/system-ports.ts";
 import { type AdminApiPorts, createAdminApi } from "../../src/http/admin-api.ts";
 import type { HealthCheck } from "../../src/http/health.ts";
 import type { CommandOutcome, SessionView } from "../../src/mqtt/bridge.ts";
@@ -33,6 +32,15 @@ export function countingRandom(): Random {
     },
   };
 }
+
+/** Real timers; the long ones (sweeps, heartbeats) do not keep a finished test alive. */
+export const timers: Timers = {
+  after(delayMillis, run) {
+    const timer = setTimeout(run, delayMillis);
+    if (delayMillis > 5_000) timer.unref();
+    return () => clearTimeout(timer);
+  },
+};
 
 export interface Answer {
   readonly status: number;
@@ -86,7 +94,6 @@ export async function openAdminHouse(change: Partial<AdminApiPorts> = {}): Promi
     wallSeconds: () => clock.wall,
     monotonicMillis: () => clock.wall * 1000,
   };
-  const timers = systemTimers;
   const store = createMemoryRegistryStore({ clock, random: countingRandom() });
   const backbone = createMemoryBackbone({ clock, timers });
   const bridge = new FakeBridge();
