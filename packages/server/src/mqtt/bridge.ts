@@ -259,6 +259,7 @@ class MqttBridge implements Bridge, ConnectionHost {
 
   /** A change of a whole registry concerns many: so many in a turn, and reading goes on in between. */
   #rejudgeSome(): void {
+    this.#isRejudging = false;
     let left = rejudgedPerTurnMax;
     for (const connection of this.#toRejudge) {
       if (left === 0) break;
@@ -269,7 +270,9 @@ class MqttBridge implements Bridge, ConnectionHost {
       const device = { ...session.principal.registry, device: session.principal.deviceId };
       this.ports.registry.lookUpAdmission(device, (record) => connection.live?.rejudge(record));
     }
-    this.#isRejudging = this.#toRejudge.size > 0;
-    if (this.#isRejudging) this.ports.timers.after(0, () => this.#rejudgeSome());
+    for (const connection of this.#toRejudge) {
+      this.rejudgeLater(connection);
+      break;
+    }
   }
 }

@@ -136,6 +136,13 @@ export const closeReasons = {
       message: "mqtt: SERVER: The connection was closed because of an invalid topic alias.",
     },
   },
+  subscription_identifier: {
+    mqtt5: 0xa1,
+    status: {
+      code: 3,
+      message: "mqtt: SERVER: The connection was closed because Subscription Identifiers are not supported.",
+    },
+  },
   receive_maximum_exceeded: {
     mqtt5: 0x93,
     status: {

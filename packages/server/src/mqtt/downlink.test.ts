@@ -248,3 +248,23 @@ test("a device that connected by numId finds its numId in its topics", async () 
 
   assert.equal(client.of("publish")[0]?.topic, `/devices/${numId}/config`);
 });
+
+test("a Subscription Identifier ends the connection with 0xA1, as CONNACK announced", async () => {
+  const world = await World.create();
+  const client = world.connect(5);
+  const filter = {
+    topicFilter: "/devices/fern/config",
+    qos: 1,
+    noLocal: false,
+    retainAsPublished: false,
+  } as const;
+
+  client.send({
+    type: "subscribe",
+    packetIdentifier: 1,
+    subscriptions: [{ ...filter, retainHandling: 0 }],
+    properties: { subscriptionIdentifiers: [1] },
+  });
+
+  assert.equal(client.of("disconnect")[0]?.reasonCode, 0xa1);
+});

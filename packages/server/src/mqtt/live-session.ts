@@ -161,6 +161,11 @@ export class LiveSession implements UplinkOwner, DownlinkOwner {
         this.#carrier.queue(encodePingresp());
         return;
       case "subscribe": {
+        // 5.0 §3.2.2.3.12: CONNACK said that there are none.
+        if (packet.properties?.subscriptionIdentifiers !== undefined) {
+          this.#carrier.end("subscription_identifier");
+          return;
+        }
         const answer = subscribe(packet, this.#user, this.version, this.downlink);
         if (answer === "foreign") {
           this.#carrier.end("topic_not_own");

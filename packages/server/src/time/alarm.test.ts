@@ -81,3 +81,24 @@ test("a crowd due at once is woken in turns", async () => {
   assert.equal(wokenAtFirst, wokenPerTurnMax);
   assert.ok(crowd.every(({ woken }) => woken.length === 1));
 });
+
+test("a sleeper that throws does not cost the others their time", async () => {
+  const time = new VirtualTime();
+  const alarm = new Alarm({ clock: time, timers: time });
+  const start = time.monotonicMillis();
+  const bad: Waiting = {
+    dueMillis: 0,
+    heapIndex: -1,
+    wake() {
+      throw new Error("a bug");
+    },
+  };
+  const good = sleeper(time);
+  alarm.wakeBy(bad, start + 10);
+  alarm.wakeBy(good, start + 20);
+
+  await assert.rejects(time.advance(15), /a bug/);
+  await time.advance(15);
+
+  assert.deepEqual(good.woken, [start + 20]);
+});

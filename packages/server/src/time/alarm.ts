@@ -69,13 +69,17 @@ export class Alarm {
     this.#cancel = undefined;
     this.#ringing = true;
     const nowMillis = this.#clock.monotonicMillis();
-    for (let woken = 0; woken < wokenPerTurnMax; woken++) {
-      const first = this.#heap.first;
-      if (first === undefined || first.dueMillis > nowMillis) break;
-      this.#heap.remove(first);
-      first.wake(nowMillis);
+    try {
+      for (let woken = 0; woken < wokenPerTurnMax; woken++) {
+        const first = this.#heap.first;
+        if (first === undefined || first.dueMillis > nowMillis) break;
+        this.#heap.remove(first);
+        first.wake(nowMillis);
+      }
+    } finally {
+      // Whatever one of them did wrong, the others' deadlines stand.
+      this.#ringing = false;
+      this.#arm();
     }
-    this.#ringing = false;
-    this.#arm();
   }
 }
