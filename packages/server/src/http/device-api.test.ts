@@ -1,0 +1,300 @@
+import assert from "node:assert/strict";
+import { generateKeyPairSync, sign } from "node:crypto";
+import { once } from "node:events";
+import { type AddressInfo, connect } from "node:net";
+import { test } from "node:test";
+import type { FastifyInstance } from "fastify";
+import {
+  type AdminHouse,
+  credential,
+  lab,
+  openAdminHouse,
+  startSeconds,
+} from "../../test/http/admin-house.ts";
+import { createAdmission } from "../auth/admission.ts";
+import { createNodeKeyVerifier } from "../host/node-key-verifier.ts";
+import { createIntake, type Intake, type IntakeRefusal } from "../telemetry/intake.ts";
+import { createDeviceApi, intakeRefusalOnHttp } from "./device-api.ts";
+
+const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
+const pem = publicKey.export({ type: "spki", format: "pem" }) as string;
+const device = "/v1/projects/mayfly/locations/lab/registries/plant/devices/sensor-1";
+
+interface DeviceHouse {
+  readonly house: AdminHouse;
+  readonly api: FastifyInstance;
+  call(
+    method: "GET" | "POST",
+    url: string,
+    body?: unknown,
+    authorization?: string | null,
+  ): ReturnType<FastifyInstance["inject"]>;
+}
+
+async function openDeviceHouse(intake?: Intake): Promise<DeviceHouse> {
+  const house = await openAdminHouse();
+  await house.call("POST", lab, { id: "plant" });
+  await house.call("POST", `${lab}/plant/devices`, { id: "sensor-1", credentials: [credential(pem)] });
+  const { clock, store, backbone } = house;
+  const api = createDeviceApi({
+    admission: createAdmission({
+      clock,
+      registry: store,
+      verifier: createNodeKeyVerifier(),
+      observer: { verified: () => undefined },
+    }),
+    intake: intake ?? createIntake({ clock, registry: store, backbone }),
+    registry: store,
+    clock,
+    onInternalError: (error) => house.internalErrors.push(error),
+  });
+  return {
+    house,
+    api,
+    call: (method, url, body, authorization = `Bearer ${mintToken()}`) =>
+      api.inject({
+        method,
+        url,
+        headers: authorization === null ? {} : { authorization },
+        ...(body === undefined ? {} : { payload: typeof body === "string" ? body : JSON.stringify(body) }),
+      }),
+  };
+}
+
+function mintToken(change: Readonly<Record<string, unknown>> = {}): string {
+  const claims = { aud: "mayfly", iat: startSeconds - 10, exp: startSeconds + 3_590, ...change };
+  const input = [{ alg: "ES256", typ: "JWT" }, claims]
+    .map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"))
+    .join(".");
+  const signature = sign("sha256", Buffer.from(input), { key: privateKey, dsaEncoding: "ieee-p1363" });
+  return `${input}.${signature.toString("base64url")}`;
+}
+
+async function pullOne(house: AdminHouse) {
+  const pulled = await house.call("POST", "/v1/projects/mayfly/subscriptions/sink-1:pull", {
+    maxMessages: 10,
+    returnImmediately: true,
+  });
+  return pulled.body.receivedMessages?.[0].message;
+}
+
+async function subscribe(house: AdminHouse): Promise<void> {
+  const registry = "projects/mayfly/locations/lab/registries/plant";
+  await house.call("PUT", "/v1/projects/mayfly/subscriptions/sink-1", { registry, from: "earliest" });
+}
+
+for (const [sentence, body] of [
+  ["camelCase and standard base64", { binaryData: "+/8=", subFolder: "alarm/on", messageId: "m-1" }],
+  ["snake_case and URL-safe base64", { binary_data: "-_8", sub_folder: "alarm/on", message_id: "m-1" }],
+] as const) {
+  test(`an event in ${sentence} is durable when the device hears 200`, async () => {
+    const { house, call } = await openDeviceHouse();
+    await subscribe(house);
+
+    const answer = await call("POST", `${device}:publishEvent`, body);
+    const message = await pullOne(house);
+
+    assert.deepEqual([answer.statusCode, answer.body], [200, "{}\n"]);
+    assert.equal(message.data, "+/8=");
+    assert.deepEqual([message.attributes.subFolder, message.attributes.deviceMessageId], ["alarm/on", "m-1"]);
+  });
+}
+
+test("a device may be named by its numId, and is recorded with the key it used", async () => {
+  const { house, call } = await openDeviceHouse();
+  const { body } = await house.call("GET", `${lab}/plant/devices/sensor-1`);
+
+  const answer = await call("POST", `${device.replace("sensor-1", body.numId)}:publishEvent`, {
+    binaryData: "",
+  });
+  const details = await house.call("GET", `/mayfly${lab}/plant/devices/sensor-1`);
+
+  assert.equal(answer.statusCode, 200);
+  assert.equal(details.body.device.lastEventTime, "2023-11-14T22:13:20.000Z");
+  assert.equal(details.body.keys[0].lastUsedTime, "2023-11-14T22:13:20.000Z");
+});
+
+test("a state is kept", async () => {
+  const { house, call } = await openDeviceHouse();
+
+  const answer = await call("POST", `${device}:setState`, { state: { binary_data: "b24=" } });
+  const found = await house.call("GET", `${lab}/plant/devices/sensor-1`);
+
+  assert.deepEqual([answer.statusCode, answer.body], [200, "{}\n"]);
+  assert.equal(found.body.state.binaryData, "b24=");
+});
+
+test("a config is printed version first, one member a line, a blank after the colon", async () => {
+  const { house, call } = await openDeviceHouse();
+  await house.call("POST", `${lab}/plant/devices/sensor-1:modifyCloudToDeviceConfig`, { binaryData: "b24=" });
+
+  const current = await call("GET", `${device}/config`);
+  const newer = await call("GET", `${device}/config?local_version=1`);
+  const same = await call("GET", `${device}/config?localVersion=2`);
+  const ahead = await call("GET", `${device}/config?localVersion=3`);
+
+  assert.equal(current.body, '{\n  "version": "2",\n  "binaryData": "b24="\n}\n');
+  assert.equal(newer.body, current.body);
+  assert.deepEqual([same.statusCode, same.body], [200, "{}\n"]);
+  assert.deepEqual([ahead.statusCode, ahead.json().error.status], [400, "OUT_OF_RANGE"]);
+});
+
+test("no authorization header is 401 in 123 bytes, as Cloud IoT Core printed it", async () => {
+  const { call } = await openDeviceHouse();
+
+  const answer = await call("POST", `${device}:publishEvent`, { binaryData: "" }, null);
+
+  assert.equal(answer.statusCode, 401);
+  assert.equal(Buffer.byteLength(answer.body), 123);
+  assert.equal(answer.json().error.message, 'No "authorization" header found.');
+});
+
+const denied = {
+  error: { code: 403, message: "The caller does not have permission", status: "PERMISSION_DENIED" },
+};
+
+for (const [sentence, url, authorization, named] of [
+  [
+    "an expired token",
+    device,
+    mintToken({ iat: startSeconds - 8_000, exp: startSeconds - 4_000 }),
+    "token_expired",
+  ],
+  [
+    "a token from the future",
+    device,
+    mintToken({ iat: startSeconds + 4_000, exp: startSeconds + 8_000 }),
+    "token_from_future",
+  ],
+  ["another project's token", device, mintToken({ aud: "other" }), undefined],
+  ["a token without its signature", device, mintToken().replace(/[^.]*$/, ""), undefined],
+  ["no token at all", device, "", undefined],
+  ["an unknown device", `${device}9`, mintToken(), undefined],
+  ["an unknown registry", device.replace("plant", "nothing"), mintToken(), undefined],
+  ["an unknown project", device.replace("mayfly", "nowhere"), mintToken(), undefined],
+] as const) {
+  test(`${sentence} gets the one 403 there is`, async () => {
+    const { call } = await openDeviceHouse();
+
+    const answer = await call("POST", `${url}:publishEvent`, { binaryData: "" }, `Bearer ${authorization}`);
+
+    assert.equal(answer.statusCode, 403);
+    assert.deepEqual(answer.json(), denied);
+    assert.equal(answer.headers["mayfly-refusal"], named);
+    assert.equal(answer.headers["mayfly-time"], named === undefined ? undefined : String(startSeconds));
+  });
+}
+
+test("a blocked device, and a registry with HTTP disabled, get the same 403", async () => {
+  const { house, call } = await openDeviceHouse();
+
+  await house.call("PATCH", `${lab}/plant/devices/sensor-1?updateMask=blocked`, { blocked: true });
+  const blocked = await call("GET", `${device}/config`);
+  await house.call("PATCH", `${lab}/plant/devices/sensor-1?updateMask=blocked`, {});
+  await house.call("PATCH", `${lab}/plant?updateMask=http_config`, { httpConfig: { httpEnabledState: 2 } });
+  const disabled = await call("GET", `${device}/config`);
+
+  assert.deepEqual([blocked.json(), disabled.json()], [denied, denied]);
+});
+
+test("the token is judged before the body is read", async () => {
+  const { call } = await openDeviceHouse();
+
+  const answer = await call("POST", `${device}:publishEvent`, "{", "Bearer x.y.z");
+
+  assert.equal(answer.statusCode, 403);
+});
+
+for (const [sentence, url, body, status, code] of [
+  ["base64 that is none", `${device}:publishEvent`, { binary_data: "?" }, 400, "INVALID_ARGUMENT"],
+  [
+    "an event above 256 KiB",
+    `${device}:publishEvent`,
+    { binaryData: "A".repeat(4 * 87_382) },
+    400,
+    "INVALID_ARGUMENT",
+  ],
+  [
+    "a state above 64 KiB",
+    `${device}:setState`,
+    { state: { binaryData: "A".repeat(4 * 21_846) } },
+    400,
+    "INVALID_ARGUMENT",
+  ],
+  ["a state without a state", `${device}:setState`, { binaryData: "" }, 400, "INVALID_ARGUMENT"],
+  [
+    "a message id above 128 bytes",
+    `${device}:publishEvent`,
+    { messageId: "ä".repeat(65) },
+    400,
+    "INVALID_ARGUMENT",
+  ],
+  ["a subfolder with a wildcard", `${device}:publishEvent`, { subFolder: "a/#" }, 400, "INVALID_ARGUMENT"],
+  ["a gateway's message", `${device}:publishEvent`, { gatewayInfo: {} }, 501, "UNIMPLEMENTED"],
+  ["an admin route", "/v1/projects/mayfly/locations/lab/registries", {}, 404, "NOT_FOUND"],
+] as const) {
+  test(`${sentence} is ${code}`, async () => {
+    const { call } = await openDeviceHouse();
+
+    const answer = await call("POST", url, body);
+
+    assert.deepEqual([answer.statusCode, answer.json().error.status], [status, code]);
+  });
+}
+
+for (const because of Object.keys(intakeRefusalOnHttp) as IntakeRefusal[]) {
+  test(`a message the store refuses as ${because} is not 200`, async () => {
+    const refuse: Intake["takeEvent"] = (_principal, _event, done) => done({ kind: "refused", because });
+    const { call } = await openDeviceHouse({
+      takeEvent: refuse,
+      takeState: (_p, _b, done) => done({ kind: "refused", because }),
+    });
+
+    const answer = await call("POST", `${device}:publishEvent`, { binaryData: "" });
+
+    assert.equal(answer.statusCode, intakeRefusalOnHttp[because]().httpStatus);
+  });
+}
+
+async function sendRaw(text: string): Promise<string> {
+  const { api } = await openDeviceHouse();
+  await api.listen({ host: "127.0.0.1", port: 0 });
+  const socket = connect((api.server.address() as AddressInfo).port, "127.0.0.1");
+  socket.write(text);
+  const chunks: Buffer[] = [];
+  socket.on("data", (chunk: Buffer) => chunks.push(chunk));
+  await Promise.race([once(socket, "close"), once(socket, "data")]);
+  socket.destroy();
+  await api.close();
+  return Buffer.concat(chunks).toString();
+}
+
+test("sloppy firmware is understood: two blanks, bare line feeds, a stray header, blank lines after the body", async () => {
+  const body = '{"binary_data": "aGk="}';
+
+  const answer = await sendRaw(
+    `POST  ${device}:publishEvent HTTP/1.1\nHost: x\nmethod: post\r\nauthorization: Bearer ${mintToken()}\n` +
+      `content-type: application/json\r\ncontent-length: ${body.length}\n\r\n${body}\r\n\r\n`,
+  );
+
+  assert.match(answer, /^HTTP\/1\.1 200 OK\r\n/);
+});
+
+test("Transfer-Encoding together with Content-Length is refused and the connection closed", async () => {
+  const answer = await sendRaw(
+    `POST ${device}:publishEvent HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${mintToken()}\r\n` +
+      "content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+  );
+
+  assert.match(answer, /^HTTP\/1\.1 400 /);
+  assert.match(answer, /connection: close/i);
+});
+
+test("no answer repeats the token", async () => {
+  const { call } = await openDeviceHouse();
+  const token = mintToken({ aud: "other" });
+
+  const answer = await call("POST", `${device}:publishEvent`, {}, `Bearer ${token}`);
+
+  assert.ok(!answer.body.includes(token.slice(0, 20)));
+});
