@@ -42,12 +42,18 @@ export function formatTable(headers: readonly string[], rows: readonly (readonly
   const widths = headers.map((header, column) =>
     Math.max(header.length, ...rows.map((row) => (row[column] ?? "").length)),
   );
-  const rightAligned = headers.map((_, column) => rows.every((row) => /^[\d.,-]*$/.test(row[column] ?? "")));
+  const isNumeric = (cell: string): boolean => /^-?[\d.,]+$/.test(cell);
+  // A dash stands for an absent number where there are numbers, else for an absent text.
+  const rightAligned = headers.map(
+    (_, column) =>
+      rows.some((row) => isNumeric(row[column] ?? "")) &&
+      rows.every((row) => isNumeric(row[column] ?? "") || row[column] === "-"),
+  );
   const line = (cells: readonly string[]): string =>
     cells
       .map((cell, column) => {
         const width = widths[column] ?? 0;
-        return rightAligned[column] && rows.length > 0 ? cell.padStart(width) : cell.padEnd(width);
+        return rightAligned[column] ? cell.padStart(width) : cell.padEnd(width);
       })
       .join("  ")
       .trimEnd();

@@ -119,7 +119,8 @@ async function runAgent(flags: AgentFlags): Promise<void> {
   agent.start();
   let sequence = 0;
   let publishAt = monotonicMillis();
-  let reportAt = publishAt;
+  // Half a period after the messages, when their acknowledgements are in.
+  let reportAt = publishAt + REPORT_MILLIS / 2;
   while (!stop.aborted) {
     const now = monotonicMillis();
     if (now >= publishAt) {

@@ -79,7 +79,9 @@ async function demo(flags: DemoFlags): Promise<void> {
   } finally {
     run.transport?.close();
     // Devices first, the server last: the reverse of how they were started.
-    for (const child of run.children.toReversed()) await child.stop();
+    const [server, ...devices] = run.children;
+    await Promise.all(devices.map((child) => child.stop()));
+    await server?.stop();
     await folder.release();
   }
 }

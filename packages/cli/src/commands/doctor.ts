@@ -20,6 +20,7 @@ import { wallSeconds } from "../host/clock.ts";
 import {
   DATA_FOLDER_DEFAULT,
   endpointsFile,
+  findEndpoints,
   findEndpointsFolder,
   isProcessAlive,
   readEndpointsFile,
@@ -56,7 +57,15 @@ async function doctor(flags: ConnectionFlags & { readonly json?: true }): Promis
     server = await findServer(flags);
   } catch (error) {
     if (!(error instanceof CommandFailure)) throw error;
-    checks.push({ name: "connection", status: "warn", message: error.message });
+    // That no server has been started here is said already.
+    if (isElsewhere || (await findEndpoints(folder)) !== undefined) {
+      checks.push({
+        name: "connection",
+        status: "fail",
+        message: error.message,
+        advice: "see mayfly doctor --help",
+      });
+    }
   }
   if (server !== undefined) {
     checks.push(...(await checkServer(server)));

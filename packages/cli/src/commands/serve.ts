@@ -69,7 +69,7 @@ async function serve(flags: ServeFlags): Promise<void> {
   const stop = flags.stopWithStdin === true ? anyAbort(stopSignal(), standardInputEnd()) : stopSignal();
   // The server is loaded for this command alone: the others start sooner without it.
   const { startServer } = await import("@mayfly/server/node");
-  const server = await startServer({
+  const options = {
     dataFolder: resolve(flags.data ?? environmentSettings().data ?? DATA_FOLDER_DEFAULT),
     ports: flags.ports,
     projects: [...(flags.project ?? [PROJECT_DEFAULT])],
@@ -88,6 +88,9 @@ async function serve(flags: ServeFlags): Promise<void> {
         }),
     ...(flags.logLevel === undefined ? {} : { logLevel: flags.logLevel }),
     ...(flags.connectionMax === undefined ? {} : { connectionMax: flags.connectionMax }),
+  };
+  const server = await startServer(options).catch((error: unknown) => {
+    throw describeStart(error);
   });
   const { endpoints } = server;
   output.result(
@@ -97,6 +100,17 @@ async function serve(flags: ServeFlags): Promise<void> {
   );
   await aborted(stop);
   await server.close();
+}
+
+/** A port that is taken is the likeliest failure of a start, and the platform says it least clearly. */
+function describeStart(error: unknown): unknown {
+  if (!(error instanceof Error) || !("code" in error) || !("port" in error)) return error;
+  const reason = { EADDRINUSE: "another program listens there", EACCES: "this user may not listen there" }[
+    String(error.code)
+  ];
+  if (reason === undefined) return error;
+  const message = `cannot listen on port ${error.port}: ${reason}; use --ports auto, or make the port free`;
+  return new CommandFailure("server_start", message, { cause: error });
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

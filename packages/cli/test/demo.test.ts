@@ -1,0 +1,82 @@
+/**
+ * The demo, whole: server, devices and this reader, each a process.
+ */
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { startMayfly, temporaryFolder } from "./mayfly.ts";
+
+interface DemoLine {
+  readonly at: string;
+  readonly devices: readonly {
+    readonly id: string;
+    readonly slot: number;
+    readonly tokenRemainingSeconds: number;
+    readonly renewals: number;
+    readonly sent: number;
+    readonly acked: number;
+    readonly lost: number;
+    readonly gapMs: number;
+  }[];
+}
+
+test("a demo of 18 s shows a renewal, loses nothing and ends by itself; one beside it is interrupted and leaves nothing", async (t) => {
+  const cwd = await temporaryFolder(t);
+  const timed = startMayfly(t, ["demo", "--devices", "2", "--for", "18", "--json"], { cwd });
+  await timed.line((line) => line.startsWith("ready"), "stderr");
+  const beside = startMayfly(t, ["demo", "--devices", "1"], { cwd });
+
+  await t.test(
+    "the one beside it takes a folder and ports of its own, and SIGTERM ends it with all its processes",
+    async () => {
+      await beside.line((line) => line.startsWith("ready"));
+      const folder = join(cwd, "mayfly-data", "demo-2");
+      const { pid, registry } = JSON.parse(readFileSync(join(folder, "endpoints.json"), "utf8")) as {
+        pid: number;
+        registry: string;
+      };
+
+      beside.kill("SIGTERM");
+      const { code, stdout } = await beside.ended;
+
+      assert.equal(code, 0);
+      assert.equal(registry, "demo");
+      assert.match(stdout, /ended after .*, 0 lost\n$/);
+      assert.throws(() => process.kill(pid, 0), { code: "ESRCH" });
+      assert.equal(existsSync(join(folder, "endpoints.json")), false);
+      assert.equal(existsSync(join(folder, "demo.pid")), false);
+    },
+  );
+
+  await t.test("each line has each device with numbers for everything", async () => {
+    const { code, stdout, stderr } = await timed.ended;
+
+    const lines = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as DemoLine);
+    const last = lines.at(-1);
+    assert.equal(code, 0, stderr);
+    assert.ok(lines.length >= 17, `${lines.length} lines`);
+    assert.deepEqual(Object.keys(last?.devices[0] ?? {}), [
+      ...["id", "slot", "tokenRemainingSeconds", "renewals", "sent", "acked", "lost", "gapMs"],
+    ]);
+    assert.ok(lines.every(({ devices }) => devices.length === 2 && devices.every(({ lost }) => lost === 0)));
+    assert.ok((last?.devices[0]?.renewals ?? 0) >= 1, "sensor-1 renews after 15 s");
+    assert.ok((last?.devices[1]?.acked ?? 0) >= 15);
+  });
+});
+
+test("a demo whose server is killed says so and exits 1", async (t) => {
+  const cwd = await temporaryFolder(t);
+  const demo = startMayfly(t, ["demo", "--devices", "1", "--data", "here"], { cwd });
+  await demo.line((line) => line.startsWith("ready"));
+  const { pid } = JSON.parse(readFileSync(join(cwd, "here", "endpoints.json"), "utf8")) as { pid: number };
+
+  process.kill(pid, "SIGKILL");
+  const { code, stderr } = await demo.ended;
+
+  assert.equal(code, 1);
+  assert.match(stderr, /^mayfly: the server has ended/m);
+});
