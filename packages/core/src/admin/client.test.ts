@@ -74,7 +74,7 @@ test("JSON lines are whole whatever the chunking", async () => {
   const values = fc.array(fc.record({ text: fc.string({ unit: "binary" }), number: fc.integer() }), {
     maxLength: 8,
   });
-  const sizes = fc.infiniteStream(fc.integer({ min: 1, max: 9 }));
+  const sizes = fc.integer({ min: 1, max: 9 });
 
   await fc.assert(
     fc.asyncProperty(values, sizes, async (sent, size) => {
@@ -89,12 +89,8 @@ test("JSON lines are whole whatever the chunking", async () => {
   );
 });
 
-async function* chunked(bytes: Uint8Array, sizes: Iterator<number>): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.length; ) {
-    const size = sizes.next().value ?? 1;
-    yield bytes.subarray(at, at + size);
-    at += size;
-  }
+async function* chunked(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
 
 test("a line past the bound, or one that is not JSON, is DATA_LOSS", async () => {

@@ -3,7 +3,7 @@ import { generateKeyPairSync, sign } from "node:crypto";
 import { once } from "node:events";
 import { type AddressInfo, connect } from "node:net";
 import { test } from "node:test";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, LightMyRequestResponse } from "fastify";
 import {
   type AdminHouse,
   credential,
@@ -28,7 +28,7 @@ interface DeviceHouse {
     url: string,
     body?: unknown,
     authorization?: string | null,
-  ): ReturnType<FastifyInstance["inject"]>;
+  ): Promise<LightMyRequestResponse>;
 }
 
 async function openDeviceHouse(intake?: Intake): Promise<DeviceHouse> {

@@ -7,6 +7,7 @@ import {
   lab,
   makePublicKey,
   openAdminHouse,
+  portOf,
   publish,
 } from "../../test/http/admin-house.ts";
 
@@ -180,9 +181,8 @@ test("the session of a device that is not connected says so", async () => {
 test("the tail of a registry streams messages as they become durable, until the server closes", async () => {
   const house = await openPlant();
   await house.app.listen({ host: "127.0.0.1", port: 0 });
-  const [address] = house.app.addresses();
 
-  const response = await fetch(`http://127.0.0.1:${address?.port}${registries}/plant:tail`, {
+  const response = await fetch(`http://127.0.0.1:${portOf(house.app)}${registries}/plant:tail`, {
     headers: { authorization: "Bearer mayfly_test-token" },
   });
   const reader = response.body?.getReader();

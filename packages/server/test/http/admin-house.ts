@@ -2,6 +2,7 @@
  * An admin API over memory adapters, called by injection: what the tests of `src/http` stand on.
  */
 import { createHash, generateKeyPairSync } from "node:crypto";
+import type { AddressInfo } from "node:net";
 import type { Clock, Random, Sha256, Timers } from "@mayfly/core";
 import type { FastifyInstance } from "fastify";
 import { createMemoryBackbone } from "../../src/backbone/memory/index.ts";
@@ -148,6 +149,11 @@ export async function openAdminHouse(change: Partial<AdminApiPorts> = {}): Promi
   }
 
   return { app, clock, store, backbone, bridge, health, internalErrors, ports, call };
+}
+
+/** The port of a listening app. */
+export function portOf(app: FastifyInstance): number {
+  return (app.server.address() as AddressInfo).port;
 }
 
 /** A fresh P-256 public key, PEM. */
