@@ -5,6 +5,8 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { createAdminClient } from "@mayfly/core/admin";
+import { createHttpsFetch } from "../src/host/https-fetch.ts";
 import { startMayfly, temporaryFolder } from "./mayfly.ts";
 
 interface DemoLine {
@@ -79,4 +81,40 @@ test("a demo whose server is killed says so and exits 1", async (t) => {
 
   assert.equal(code, 1);
   assert.match(stderr, /^mayfly: the server has ended/m);
+});
+
+test("messages another reader takes away are lost to the demo, which says so and exits 1", async (t) => {
+  const cwd = await temporaryFolder(t);
+  const demo = startMayfly(t, ["demo", "--devices", "2", "--for", "5", "--json"], { cwd });
+  await demo.line((line) => line.startsWith("ready"), "stderr");
+  const endpoints = JSON.parse(readFileSync(join(cwd, "mayfly-data", "demo", "endpoints.json"), "utf8")) as {
+    project: string;
+    admin: string;
+    ca: string;
+    adminToken: string;
+  };
+  const transport = createHttpsFetch(readFileSync(endpoints.ca, "utf8"));
+  t.after(() => transport.close());
+  const client = createAdminClient({
+    baseUrl: endpoints.admin,
+    token: readFileSync(endpoints.adminToken, "utf8").trim(),
+    fetch: transport.fetch,
+  });
+  const [subscription] = await client.listSubscriptions(endpoints.project);
+  const at = { project: endpoints.project, subscription: subscription?.name.split("/").at(-1) ?? "" };
+
+  let taken = 0;
+  while (taken === 0) {
+    const messages = await client.pull(at, { maxMessages: 100, waitSeconds: 5 });
+    if (messages.length > 0)
+      await client.acknowledge(
+        at,
+        messages.map(({ ackId }) => ackId),
+      );
+    taken += messages.length;
+  }
+  const { code, stderr } = await demo.ended;
+
+  assert.equal(code, 1);
+  assert.match(stderr, new RegExp(`"message":"${taken} acknowledged messages were not delivered"`));
 });

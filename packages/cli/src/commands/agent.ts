@@ -11,6 +11,7 @@ import { CommandFailure } from "../failure.ts";
 import { durationSeconds, newCommand, outputOf, repeated, required, seconds, wholeNumber } from "../flags.ts";
 import { monotonicMillis, sleep, wallSeconds } from "../host/clock.ts";
 import { findEndpoints, readEndpointsFile } from "../host/endpoints.ts";
+import { environmentSettings } from "../host/environment.ts";
 import { readText } from "../host/files.ts";
 import { anyAbort, standardInputEnd, stopSignal } from "../host/signals.ts";
 import { splitKeyFlag } from "../key-flag.ts";
@@ -65,7 +66,9 @@ async function runAgent(flags: AgentFlags): Promise<void> {
   const stop = flags.stopWithStdin === true ? anyAbort(stopSignal(), standardInputEnd()) : stopSignal();
   const output = outputOf(flags);
   const endpoints =
-    flags.endpoints === undefined ? await findEndpoints(undefined) : await readEndpointsFile(flags.endpoints);
+    flags.endpoints === undefined
+      ? await findEndpoints(environmentSettings().data)
+      : await readEndpointsFile(flags.endpoints);
   if (endpoints === undefined) {
     throw new CommandFailure(
       "not_configured",

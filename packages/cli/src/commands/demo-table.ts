@@ -4,8 +4,11 @@
 import type { DemoDeviceView, DemoView } from "../demo/view.ts";
 import { formatDuration, formatTable } from "../output.ts";
 
-/** A table with a line of sums below it; the same number of lines each time, so that it can be drawn over. */
-export function formatDemoTable(view: DemoView, runningSeconds: number): string {
+/**
+ * A table with a line of sums below it, to be drawn over: always as many lines, none wider than the terminal,
+ * which would break it in two.
+ */
+export function formatDemoTable(view: DemoView, runningSeconds: number, columns: number): string {
   const table = formatTable(
     ["DEVICE", "SLOT", "TOKEN LEFT", "RENEWALS", "SENT", "ACKED", "LOST", "GAP MS"],
     view.devices.map((device) => [
@@ -19,7 +22,10 @@ export function formatDemoTable(view: DemoView, runningSeconds: number): string 
       String(device.gapMs),
     ]),
   );
-  return `${table}\n${formatSums(view, runningSeconds)}`;
+  return `${table}\n${formatSums(view, runningSeconds)}`
+    .split("\n")
+    .map((line) => line.slice(0, columns))
+    .join("\n");
 }
 
 /** A line a device, for logs. */

@@ -256,7 +256,7 @@ async function report(
     const now = view();
     const running = (monotonicMillis() - watched.startedAt) / 1000;
     if (isDrawn) {
-      const table = formatDemoTable(now, running);
+      const table = formatDemoTable(now, running, output.sink.columns);
       // Up to where the last table began, and over it.
       output.sink.write(`${drawnLines > 0 ? `\u001b[${drawnLines}A\u001b[J` : ""}${table}\n`);
       drawnLines = table.split("\n").length;

@@ -22,8 +22,11 @@ export interface HttpsFetch {
   close(): void;
 }
 
-/** @param ca PEM of the roots to trust; undefined for the system's own. */
-export function createHttpsFetch(ca: string | undefined): HttpsFetch {
+/**
+ * @param ca PEM of the roots to trust; undefined for the system's own.
+ * @param answerBytesMax A longer answer is given up.
+ */
+export function createHttpsFetch(ca: string | undefined, answerBytesMax = ANSWER_BYTES_MAX): HttpsFetch {
   const agent = new Agent({ keepAlive: true, ...(ca === undefined ? {} : { ca }) });
   const fetch: AdminFetch = (url, init) =>
     new Promise((resolve, reject) => {
@@ -40,7 +43,7 @@ export function createHttpsFetch(ca: string | undefined): HttpsFetch {
         },
         (answer) => {
           outgoing.setTimeout(0);
-          resolve(asAdminResponse(url, answer));
+          resolve(asAdminResponse(url, answer, answerBytesMax));
         },
       );
       outgoing.setTimeout(ANSWER_WAIT_MILLIS_MAX, () =>
@@ -52,7 +55,7 @@ export function createHttpsFetch(ca: string | undefined): HttpsFetch {
   return { fetch, close: () => agent.destroy() };
 }
 
-function asAdminResponse(url: string, answer: IncomingMessage): AdminResponse {
+function asAdminResponse(url: string, answer: IncomingMessage, bytesMax: number): AdminResponse {
   return {
     status: answer.statusCode ?? 0,
     body: answer,
@@ -62,8 +65,7 @@ function asAdminResponse(url: string, answer: IncomingMessage): AdminResponse {
       try {
         for await (const part of answer as AsyncIterable<Uint8Array>) {
           bytes += part.length;
-          if (bytes > ANSWER_BYTES_MAX)
-            throw new Error(`the answer is longer than ${ANSWER_BYTES_MAX} bytes`);
+          if (bytes > bytesMax) throw new Error(`the answer is longer than ${bytesMax} bytes`);
           parts.push(part);
         }
       } catch (error) {

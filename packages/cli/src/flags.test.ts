@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { durationSeconds, oneOf, repeated, seconds, wholeNumber } from "./flags.ts";
+
+test("durations are read in seconds, minutes, hours and days, and are never 0", () => {
+  assert.deepEqual(["90", "90s", "15m", "1h", "7d"].map(durationSeconds), [90, 90, 900, 3_600, 604_800]);
+  for (const text of ["0", "", "h", "1.5h", "-1s", "1w", "1 h", "9999999999"]) {
+    assert.throws(() => durationSeconds(text), { code: "commander.invalidArgument" }, text);
+  }
+});
+
+test("numbers outside their range, and what is no number, are refused", () => {
+  assert.equal(wholeNumber(1, 9)("9"), 9);
+  assert.equal(seconds(0.01, 9)("0.5"), 0.5);
+  for (const text of ["0", "10", "1.5", "1e3", "0x1", "", " 1"]) {
+    assert.throws(() => wholeNumber(1, 9)(text), { code: "commander.invalidArgument" }, text);
+  }
+  for (const text of ["0", "9.1", "1e1", "NaN", ""]) {
+    assert.throws(() => seconds(0.01, 9)(text), { code: "commander.invalidArgument" }, text);
+  }
+});
+
+test("a word out of a list is taken, another refused with the list", () => {
+  assert.equal(oneOf(["strict", "iot-core"])("strict"), "strict");
+  assert.throws(() => oneOf(["strict", "iot-core"])("Strict"), /strict, iot-core/);
+});
+
+test("a flag may be repeated 64 times", () => {
+  const full = Array.from({ length: 64 }, (_, index) => String(index)).reduce<readonly string[]>(
+    (earlier, text) => repeated(text, earlier),
+    [],
+  );
+
+  assert.equal(full.length, 64);
+  assert.throws(() => repeated("one more", full), /64 times at most/);
+});
