@@ -167,7 +167,7 @@ export class BridgeProcess {
       );
       const messages = parseMessages(printed);
       if (messages.length === 0) return found;
-      for (const { message } of messages) {
+      for (const message of messages) {
         found.push({
           device: message.attributes["deviceId"] ?? "",
           subfolder: message.attributes["subFolder"] ?? "",
@@ -201,7 +201,8 @@ export async function startBridge(
 }
 
 interface PrintedMessage {
-  readonly message: { readonly data?: string; readonly attributes: Readonly<Record<string, string>> };
+  readonly data?: string;
+  readonly attributes: Readonly<Record<string, string>>;
 }
 
 function parseMessages(printed: string): readonly PrintedMessage[] {

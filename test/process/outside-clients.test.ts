@@ -4,8 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { once } from "node:events";
+import { on } from "node:events";
 import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import mqtt from "mqtt";
@@ -61,11 +62,13 @@ for (const version of ["mqttv311", "5"]) {
       "plant",
       "--device",
       "sensor-1",
-      "--data",
+      "--text",
       `first ${version}`,
     );
 
-    const subscriber = spawn("mosquitto_sub", [
+    const subscriber = spawn("stdbuf", [
+      // Into a pipe the C library would keep its lines until the program ends.
+      ...["-oL", "mosquitto_sub"],
       ...mosquittoFlags(version),
       "-t",
       "/devices/sensor-1/config",
@@ -74,6 +77,7 @@ for (const version of ["mqttv311", "5"]) {
       "-C",
       "2",
     ]);
+    t.after(() => subscriber.kill());
     const lines = linesOf(subscriber);
     const first = await lines.next();
     await bridge.must(
@@ -85,18 +89,19 @@ for (const version of ["mqttv311", "5"]) {
       "plant",
       "--device",
       "sensor-1",
-      "--data",
+      "--text",
       `second ${version}`,
     );
     const second = await lines.next();
 
-    assert.deepEqual([first.value, second.value], [`first ${version}`, `second ${version}`]);
-    await once(subscriber, "exit");
+    assert.deepEqual([first.value, second.value].flat(), [`first ${version}`, `second ${version}`]);
   });
 
   test(`mosquitto_sub -V ${version} receives a command on its subfolder`, async (t) => {
     requireService(t, "mosquitto_sub");
-    const subscriber = spawn("mosquitto_sub", [
+    const subscriber = spawn("stdbuf", [
+      // Into a pipe the C library would keep its lines until the program ends.
+      ...["-oL", "mosquitto_sub"],
       ...mosquittoFlags(version),
       "-v",
       "-t",
@@ -106,6 +111,7 @@ for (const version of ["mqttv311", "5"]) {
       "-C",
       "1",
     ]);
+    t.after(() => subscriber.kill());
     const lines = linesOf(subscriber);
 
     await untilSubscribed(() =>
@@ -120,14 +126,13 @@ for (const version of ["mqttv311", "5"]) {
         "sensor-1",
         "--subfolder",
         "valve",
-        "--data",
+        "--text",
         "open",
       ),
     );
 
     const line = await lines.next();
-    assert.equal(line.value, "/devices/sensor-1/commands/valve open");
-    subscriber.kill();
+    assert.deepEqual(line.value, ["/devices/sensor-1/commands/valve open"]);
   });
 }
 
@@ -211,15 +216,10 @@ test("mosquitto_pub with a token of another device's key is told it is not autho
   assert.deepEqual(await bridge.pull(), []);
 });
 
-async function* linesOf(child: ChildProcess): AsyncGenerator<string, void, void> {
-  let rest = "";
-  for await (const chunk of child.stdout ?? []) {
-    rest += String(chunk);
-    for (let end = rest.indexOf("\n"); end >= 0; end = rest.indexOf("\n")) {
-      yield rest.slice(0, end);
-      rest = rest.slice(end + 1);
-    }
-  }
+/** Listens from the first byte: what a child that has ended still had to say would otherwise be thrown away. */
+function linesOf(child: ChildProcess): AsyncIterator<string[]> {
+  const lines = createInterface({ input: child.stdout ?? process.stdin });
+  return on(lines, "line", { close: ["close"] })[Symbol.asyncIterator]() as AsyncIterator<string[]>;
 }
 
 /** The subscriber is a process of its own: ask until the bridge no longer answers that nobody is subscribed. At most 40 times. */

@@ -71,7 +71,7 @@ function attachLink(socket: TLSSocket, bridge: LinkTaker): void {
 
   const protocol = socket.getProtocol();
   const events = bridge.open(link, {
-    remoteAddress: socket.remoteAddress ?? "",
+    remoteAddress: plainAddress(socket.remoteAddress ?? ""),
     ...(protocol === null ? {} : { tlsVersion: protocol }),
     tlsResumed: socket.isSessionReused(),
   });
@@ -87,4 +87,9 @@ function attachLink(socket: TLSSocket, bridge: LinkTaker): void {
     clearTimeout(closeTimer);
     events.closed(because);
   });
+}
+
+/** An IPv4 peer of a dual-stack listener, as people write it. */
+function plainAddress(address: string): string {
+  return address.startsWith("::ffff:") ? address.slice(7) : address;
 }

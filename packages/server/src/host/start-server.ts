@@ -21,7 +21,13 @@ import { openSqliteRegistryStore } from "../store/sqlite/index.ts";
 import type { Backbone } from "../telemetry/backbone.ts";
 import { ensureBootstrapToken } from "./bootstrap-token.ts";
 import { combineObservers } from "./combine-observers.ts";
-import { type Endpoints, openDataFolder, removeEndpoints, writeEndpoints } from "./data-folder.ts";
+import {
+  type DataFolder,
+  type Endpoints,
+  openDataFolder,
+  removeEndpoints,
+  writeEndpoints,
+} from "./data-folder.ts";
 import { createLogObserver } from "./log-observer.ts";
 import { createMetrics } from "./metrics.ts";
 import { createMqttListener } from "./mqtt-listener.ts";
@@ -193,6 +199,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       pid: process.pid,
     };
     await writeEndpoints(folder, endpoints);
+    undo.push(nameFirstRegistry(store, folder, endpoints));
     serving = true;
     log.info({
       event: "ready",
@@ -250,6 +257,18 @@ async function applyRetention(
       () => {}, // The store's own health tells of it; the retention in force stays.
     );
   });
+}
+
+/** A bridge that started empty tells its first registry as soon as there is one. */
+function nameFirstRegistry(store: RegistryStore, folder: DataFolder, endpoints: Endpoints): () => void {
+  if (endpoints.registry !== "") return () => {};
+  const stop = store.onChange(({ kind, registry }) => {
+    if (kind !== "registry_created") return;
+    stop();
+    // Best effort: the file is a convenience, and what it said before is still true.
+    writeEndpoints(folder, { ...endpoints, ...registry }).catch(() => {});
+  });
+  return stop;
 }
 
 async function* registriesOf(store: RegistryStore, project: string) {
