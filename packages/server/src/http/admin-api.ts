@@ -36,6 +36,9 @@ export const ADMIN_BODY_BYTES_MAX = 1024 * 1024;
 /** Room for a list call that names thousands of devices. */
 export const ADMIN_HEADER_BYTES_MAX = 256 * 1024;
 
+/** Connections at once; one more is closed. */
+export const ADMIN_CONNECTIONS_MAX = 1_000;
+
 export interface AdminApiPorts {
   readonly service: RegistryService;
   readonly keyParser: KeyParser;
@@ -67,6 +70,8 @@ export function createAdminApi(ports: AdminApiPorts, options: AdminApiOptions = 
         http2: true as const,
         https: { ...options.tls, ...http, allowHTTP1: true },
       })) as unknown as FastifyInstance;
+
+  app.server.maxConnections = ADMIN_CONNECTIONS_MAX;
 
   const puller = createPuller(ports);
   const tails = createTails(ports);

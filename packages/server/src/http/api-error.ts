@@ -80,7 +80,7 @@ export const keyParseErrorOnHttp = {
   certificate_malformed: "INVALID_ARGUMENT",
 } satisfies Record<KeyParseErrorCode, CanonicalStatus>;
 
-/** Fastify's own refusals that a client can cause. */
+/** Fastify's own refusals, and the platform's, that a client can cause. */
 const frameworkErrors: Readonly<Record<string, { status: CanonicalStatus; says: string }>> = {
   FST_ERR_BAD_URL: { status: "INVALID_ARGUMENT", says: "The request path is not a valid URL path." },
   FST_ERR_CTP_BODY_TOO_LARGE: { status: "INVALID_ARGUMENT", says: "Request payload size exceeds the limit." },
@@ -92,7 +92,7 @@ const frameworkErrors: Readonly<Record<string, { status: CanonicalStatus; says: 
     status: "INVALID_ARGUMENT",
     says: "The Content-Type header is malformed.",
   },
-  FST_ERR_ASYNC_CONSTRAINT: { status: "INVALID_ARGUMENT", says: "The request headers are malformed." },
+  ECONNRESET: { status: "CANCELLED", says: "The client closed the request." },
 };
 
 /** Every error to the refusal it is outside. What it does not know is INTERNAL: the caller logs that one. */
@@ -111,7 +111,14 @@ export function toApiError(error: unknown): ApiError {
   const row =
     typeof code === "string" && Object.hasOwn(frameworkErrors, code) ? frameworkErrors[code] : undefined;
   if (row !== undefined) return new ApiError(row.status, row.says);
+  if (isClientError(error)) return new ApiError("INVALID_ARGUMENT", "The request is malformed.");
   return new ApiError("INTERNAL", "Internal error.");
+}
+
+/** A refusal of the framework that this table does not name: its status says whose fault it is. */
+function isClientError(error: unknown): boolean {
+  if (!(error instanceof Error) || !("statusCode" in error)) return false;
+  return typeof error.statusCode === "number" && error.statusCode >= 400 && error.statusCode < 500;
 }
 
 function policySentence(error: PolicyError): string {

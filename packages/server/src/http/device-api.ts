@@ -41,6 +41,9 @@ export const EVENT_BYTES_MAX = 256 * 1024;
 export const STATE_BYTES_MAX = 64 * 1024;
 export const MESSAGE_ID_BYTES_MAX = 128;
 
+/** Connections at once; one more is closed. Each may hold one body. */
+export const DEVICE_CONNECTIONS_MAX = 2_000;
+
 export interface DeviceApiPorts {
   readonly admission: Pick<Admission, "admitDeviceToken">;
   readonly intake: Intake;
@@ -67,6 +70,8 @@ export function createDeviceApi(ports: DeviceApiPorts, options: DeviceApiOptions
         ...common,
         https: { ...options.tls, ...http, ALPNProtocols: ["http/1.1"] },
       })) as unknown as FastifyInstance;
+
+  app.server.maxConnections = DEVICE_CONNECTIONS_MAX;
 
   const principals = new WeakMap<object, DevicePrincipal>();
   app.addHook("onRequest", async (request, reply) => {
