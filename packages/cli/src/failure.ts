@@ -20,6 +20,7 @@ export type FailureCode =
   | "server_untrusted"
   | "server_answer"
   | "server_start"
+  | "agent_refused"
   | "demo_failed"
   | "messages_lost"
   | "check_failed";

@@ -151,3 +151,18 @@ test("the token of endpoints.json is kept from a server it is not for", async (t
   assert.equal(code, 1);
   assert.match(stderr, /no admin token is known for https:\/\/localhost:4/);
 });
+
+test("a subfolder the bridge would refuse is refused at once, in words", async (t) => {
+  const { code, stderr } = await mayfly(t, [
+    "agent",
+    "--device",
+    "tomato",
+    "--key",
+    "none.pem",
+    "--subfolder",
+    "t/x",
+  ]);
+
+  assert.equal(code, 2);
+  assert.match(stderr, /^mayfly: --subfolder t\/x is none/);
+});

@@ -3,6 +3,7 @@
  *
  * A device in a process: what the demo starts five of, and a stand-in for firmware that is not there yet.
  */
+import { isEventSubfolder } from "@mayfly/core";
 import type { Command } from "commander";
 import { registryOf } from "../connection.ts";
 import type { AgentLine, AgentPayload } from "../demo/agent-line.ts";
@@ -65,6 +66,12 @@ export function addAgentCommand(program: Command): void {
 async function runAgent(flags: AgentFlags): Promise<void> {
   const stop = flags.stopWithStdin === true ? anyAbort(stopSignal(), standardInputEnd()) : stopSignal();
   const output = outputOf(flags);
+  if (flags.subfolder !== undefined && !isEventSubfolder(flags.subfolder)) {
+    throw new CommandFailure(
+      "usage",
+      `--subfolder ${flags.subfolder} is none: levels of two or more letters, digits and -._+~%, parted by /`,
+    );
+  }
   const endpoints =
     flags.endpoints === undefined
       ? await findEndpoints(environmentSettings().data)
@@ -138,6 +145,9 @@ async function runAgent(flags: AgentFlags): Promise<void> {
         ...(flags.subfolder === undefined ? {} : { subfolder: flags.subfolder }),
       });
       // A full outbox is no message sent: the number is used when there is room again.
+      if (answer.kind === "refused" && answer.because !== "outbox_full") {
+        throw new CommandFailure("agent_refused", `the agent does not take the message: ${answer.because}`);
+      }
       if (answer.kind === "accepted") {
         sequence = published;
         void answer.outcome.then((outcome) => {
