@@ -69,3 +69,13 @@ test("the same seed and name draw the same, another name or seed something else"
   assert.notEqual(draw("a", "x"), draw("a", "y"));
   assert.notEqual(draw("a", "x"), draw("b", "x"));
 });
+
+test("a timer that sets itself anew for now ends the run with a sentence instead of never", async () => {
+  const world = createWorld({ seed: "runaway", settlePromises: async () => {} });
+  const again = (): void => {
+    world.timers.after(0, again);
+  };
+  again();
+
+  await assert.rejects(world.run(1), /more than 100000 tasks at 0 ms, seed runaway/);
+});

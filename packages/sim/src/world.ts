@@ -15,6 +15,9 @@ export const promiseTurns = 16;
 /** Tasks waiting at once: a run away from this is a leak, not a scenario. */
 export const tasksMax = 1_000_000;
 
+/** Tasks run at one instant: more is a timer that sets itself anew for now, for ever. */
+export const tasksPerInstantMax = 100_000;
+
 export interface WorldOptions {
   /** A failure prints it; the same text replays the run. */
   readonly seed: string;
@@ -48,6 +51,7 @@ export function createWorld(options: WorldOptions): World {
   let nowMillis = 0;
   let tasksRun = 0;
   let isRunning = false;
+  let tasksThisInstant = 0;
 
   async function run(millis: number): Promise<void> {
     if (isRunning) throw new Error("the world is running already");
@@ -63,6 +67,12 @@ export function createWorld(options: WorldOptions): World {
         schedule.take();
         const work = task.run;
         if (work === undefined) continue;
+        tasksThisInstant = task.dueMillis === nowMillis ? tasksThisInstant + 1 : 1;
+        if (tasksThisInstant > tasksPerInstantMax) {
+          throw new RangeError(
+            `more than ${tasksPerInstantMax} tasks at ${nowMillis} ms, seed ${options.seed}`,
+          );
+        }
         nowMillis = task.dueMillis;
         task.run = undefined;
         tasksRun += 1;
