@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import type { TelemetryMessage } from "../../telemetry/backbone.ts";
+import { BlockBuilder, decodeMessage } from "./block.ts";
+import { messageIdOf, messageIdPrefix, parseMessageId } from "./message-id.ts";
+
+const registry = { project: "mayfly", location: "europe-west1", registry: "gauges" };
+const messages: fc.Arbitrary<TelemetryMessage> = fc
+  .record({
+    deviceId: fc.stringMatching(/^[a-z][a-z0-9]{2,40}$/),
+    deviceNumId: fc.stringMatching(/^[1-9][0-9]{15}$/),
+    subfolder: fc.string({ unit: "grapheme", maxLength: 60 }),
+    payload: fc.uint8Array({ maxLength: 300 }),
+    publishMs: fc.double({ noNaN: true, min: 0, max: 4e12 }),
+    deviceMessageId: fc.option(fc.string({ maxLength: 80 }), { nil: undefined }),
+    gatewayId: fc.option(fc.stringMatching(/^[a-z]{3,9}$/), { nil: undefined }),
+  })
+  .map(({ deviceMessageId, gatewayId, ...rest }) => ({
+    registry,
+    ...rest,
+    ...(deviceMessageId === undefined ? {} : { deviceMessageId }),
+    ...(gatewayId === undefined ? {} : { gatewayId }),
+  }));
+
+test("what went into a block comes out of it, each message by its index", () => {
+  fc.assert(
+    fc.property(fc.array(messages, { minLength: 1, maxLength: 30 }), (all) => {
+      const builder = new BlockBuilder(64);
+      for (const message of all) assert.equal(builder.add(message), true);
+      const expectedLength = builder.length;
+
+      const { buffer, length } = builder.seal();
+
+      assert.equal(length, expectedLength);
+      const place = { registryKey: "mayfly/europe-west1/gauges", partition: 3, block: 17, count: all.length };
+      for (const [index, message] of all.entries()) {
+        const decoded = decodeMessage(new Uint8Array(buffer, 0, length), place, index);
+        assert.deepEqual(decoded, { messageId: `1703${String(index).padStart(4, "0")}`, ...message });
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test("a text too long for its length field is refused and leaves the block as it was", () => {
+  const builder = new BlockBuilder(64);
+  const message = {
+    registry,
+    deviceId: "d".repeat(256),
+    deviceNumId: "1",
+    subfolder: "",
+    payload: new Uint8Array(),
+    publishMs: 0,
+  };
+
+  assert.equal(builder.add(message), false);
+  assert.equal(builder.count, 0);
+  assert.equal(builder.length, 0);
+});
+
+test("a message id names its place, and anything else is no message id", () => {
+  const id = messageIdOf(messageIdPrefix(9_007_199_254, 63), 999);
+
+  assert.deepEqual(parseMessageId(id), { block: 9_007_199_254, partition: 63, index: 999 });
+  for (const text of ["", "123456", "12345x7", "-1000000", "1".repeat(22)])
+    assert.equal(parseMessageId(text), undefined);
+});
