@@ -110,15 +110,16 @@ function dial(target: Target): TLSSocket {
     ca = readFileSync(target.caFile, "utf8");
     authorities.set(target.caFile, ca);
   }
-  return connect({
+  const socket = connect({
     host: "127.0.0.1",
     port: target.port,
     servername: "localhost",
     ca,
     minVersion: "TLSv1.3",
     ecdhCurve: "X25519",
-    noDelay: true,
   });
+  socket.setNoDelay(true);
+  return socket;
 }
 
 async function runConnects(job: Extract<Job, { kind: "connect" }>): Promise<JobResult> {

@@ -36,7 +36,7 @@ const rounds = Number(flags.rounds);
 const seconds = Number(flags.seconds);
 const wanted = new Set(flags.only.split(","));
 const ticksPerSecond = Number(execFileSync("getconf", ["CLK_TCK"]).toString());
-const deviceCount = 200;
+const deviceCount = 1_000;
 
 interface Running {
   readonly name: string;
@@ -274,7 +274,7 @@ async function runJob(server: Running, what: string, job: Job, lines: Interface)
   };
 }
 
-/** Resident bytes a held, idle TLS connection adds: 200 of them, five seconds after the last came. */
+/** Resident bytes a held, idle TLS connection adds: 1,000 of them, five seconds after the last came. */
 async function measureMemory(server: Running, lines: Interface): Promise<Sample> {
   const pid = server.process.pid ?? 0;
   const connections = deviceCount;

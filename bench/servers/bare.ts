@@ -58,7 +58,7 @@ const server = createServer(
     };
     let deviceId = "";
     socket.on("error", () => {});
-    socket.on("data", (bytes) => {
+    socket.on("data", (bytes: Buffer) => {
       decoder.push(bytes);
       for (let packet = decoder.next(); packet !== undefined; packet = decoder.next()) {
         if (packet.type === "connect") {

@@ -1,6 +1,5 @@
 /** A session's end, watched from outside: an idle, listen-only MQTT.js client is cut on time, and at once when its device or key falls. */
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import mqtt, { type IDisconnectPacket, type MqttClient } from "mqtt";
@@ -39,7 +38,9 @@ async function cut(
   client.on("disconnect", (packet: IDisconnectPacket) => {
     reasonCode = packet.reasonCode;
   });
-  await once(client, "close");
+  await new Promise<void>((resolve) => {
+    client.once("close", () => resolve());
+  });
   return { atMs: Date.now(), reasonCode };
 }
 
