@@ -105,7 +105,8 @@ export function registryStoreContract(adapter: string, open: OpenStore): void {
     const found = await store.findRegistry(registryRef);
 
     assert.match(found?.numId ?? "", /^[1-9][0-9]{15}$/);
-    const { numId: _numId, createdMs: _created, updatedMs: _updated, ...rest } = found ?? newRegistry();
+    assert.ok(found);
+    const { numId: _numId, createdMs: _created, updatedMs: _updated, ...rest } = found;
     assert.deepEqual(rest, newRegistry());
   });
 

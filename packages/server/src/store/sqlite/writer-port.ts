@@ -17,7 +17,7 @@ export function runWriter<Request, Reply>(doing: string, open: () => Writer<Requ
   const port = parentPort;
   if (port === null) throw new Error("a writer runs in a worker thread only");
   const send = (message: FromWriter<Reply>, transfer: readonly ArrayBuffer[] = []): void =>
-    port.postMessage(message, transfer);
+    port.postMessage(message, [...transfer]);
 
   let writer: Writer<Request, Reply>;
   try {

@@ -67,7 +67,7 @@ export class WriterThread<Request, Reply> {
 
   /** Only while {@link isReady}, one at a time. */
   post(request: Request, transfer: readonly Transferable[] = []): void {
-    this.#worker?.postMessage({ kind: "request", request } satisfies ToWriter<Request>, transfer);
+    this.#worker?.postMessage({ kind: "request", request } satisfies ToWriter<Request>, [...transfer]);
   }
 
   /** Ends the thread after what was posted. Nothing is told afterwards. */
