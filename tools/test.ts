@@ -10,7 +10,7 @@
  * whose name matches; paths or globs run just those files.
  */
 import { globSync } from "node:fs";
-import { resolve } from "node:path";
+import { relative, resolve } from "node:path";
 import { run } from "node:test";
 import { parseArgs } from "node:util";
 import { ROOT } from "./program.ts";
@@ -19,7 +19,9 @@ import { TestReport } from "./test-report.ts";
 
 const FILES_AT_ONCE = 2;
 /** No test of ours takes longer; one that does hangs. */
-const TEST_MILLIS_MAX = 300_000;
+const TEST_MILLIS_MAX = 240_000;
+/** When nothing is heard for so long, a file hangs outside its tests: it left a socket or a thread open. */
+const SILENCE_MILLIS_MAX = TEST_MILLIS_MAX + 30_000;
 
 const HOUSE_FILES = ["tools/house.test.ts"];
 const UNIT_FILES = ["packages/*/src/**/*.test.ts", "packages/*/test/**/*.test.ts", "tools/**/*.test.ts"];
@@ -36,14 +38,29 @@ const report = new TestReport((line) => console.log(line));
 
 async function runFiles(paths: readonly string[]): Promise<void> {
   if (paths.length === 0) return;
+  const silence = new AbortController();
+  const unfinished = new Set(paths.map((path) => resolve(ROOT, path)));
   const events = run({
-    files: paths.map((path) => resolve(ROOT, path)),
+    files: [...unfinished],
     cwd: ROOT,
     concurrency: FILES_AT_ONCE,
     timeout: TEST_MILLIS_MAX,
+    signal: silence.signal,
     ...(values.only === undefined ? {} : { testNamePatterns: [values.only] }),
   });
-  for await (const event of events) report.take(event);
+  const watch = setTimeout(() => silence.abort(), SILENCE_MILLIS_MAX);
+  for await (const event of events) {
+    watch.refresh();
+    report.take(event);
+    if (event.type === "test:summary" && event.data.file !== undefined) unfinished.delete(event.data.file);
+  }
+  clearTimeout(watch);
+  if (!silence.signal.aborted) return;
+  const names = [...unfinished].map((path) => relative(ROOT, path)).join(", ");
+  report.fail(
+    "silence",
+    `nothing was heard for ${SILENCE_MILLIS_MAX / 1000} s, so the run was ended without ${names}`,
+  );
 }
 
 try {
