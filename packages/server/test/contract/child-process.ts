@@ -22,7 +22,9 @@ export async function killAfterLines(child: ChildProcess, count: number): Promis
   return lines;
 }
 
+/** Also of a child that has ended already. */
 export async function exitCode(child: ChildProcess): Promise<number | null> {
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
   const [code] = await once(child, "exit");
   return code;
 }
