@@ -120,7 +120,7 @@ export class DeviceKey {
     return { ...this.record, state, ...extra };
   }
 
-  token(claims: { iat?: number; exp?: number; aud?: string } = {}): string {
+  token(claims: { iat?: number; exp?: number; aud?: string; sub?: string } = {}): string {
     const iat = claims.iat ?? startSeconds;
     const full = { aud: claims.aud ?? "mayfly", iat, exp: claims.exp ?? iat + 3600 };
     const signingInput = encodeTokenSigningInput({ alg: "ES256", typ: "JWT" }, full);

@@ -69,6 +69,19 @@ test("the newcomer takes over, and the late close of the old socket does not rem
   ]);
 });
 
+test("our own agent that connects anew with the same key has renewed: nothing on the device's page looks like trouble", async () => {
+  const world = await World.create();
+  const path = "projects/mayfly/locations/here/registries/greenhouse/devices/fern";
+  const old = world.connect(5, { userName: "mayfly/1", token: world.key.token({ sub: path }) });
+
+  world.connect(5, { userName: "mayfly/1", token: world.key.token({ sub: path }) });
+  await world.time.advance(10_000);
+
+  assert.equal(old.of("disconnect")[0]?.reasonCode, 0x8e);
+  assert.ok(world.diary.lines.includes("disconnected fern renewed"));
+  assert.equal((await world.store.findDevice(world.device()))?.activity.errorCode, undefined);
+});
+
 test("a message of the old connection is never acknowledged on the new one", async () => {
   const world = await World.create();
   const old = world.connect();

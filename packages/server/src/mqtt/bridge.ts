@@ -216,7 +216,9 @@ class MqttBridge implements Bridge, ConnectionHost {
   enter(connection: Connection, principal: DevicePrincipal): boolean {
     this.#admitted += 1;
     const before = this.#table.enter(connection, principal);
-    before?.end("taken_over");
+    // Our own agent renews by connecting anew: with the same key that is no trouble for the device's page to show.
+    const isRenewal = connection.isOwnAgent && before?.principal?.keyId === principal.keyId;
+    before?.end(isRenewal ? "renewed" : "taken_over");
     return before !== undefined;
   }
 

@@ -48,6 +48,8 @@ export const closeReasons = {
   },
 
   // The registry's word.
+  /** By our own agent, with the same key: the next token's connection is up. */
+  renewed: { mqtt5: 0x8e },
   taken_over: {
     mqtt5: 0x8e,
     status: {

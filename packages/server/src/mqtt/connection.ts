@@ -66,6 +66,7 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
   readonly #openedMillis: number;
   #state: "connecting" | "admitting" | "live" | "closed" = "connecting";
   /** From admission on, also when it is over. */
+  #isOwnAgent = false;
   #session: LiveSession | undefined;
   #protocolVersion: 4 | 5 | undefined;
   #deviceName: DeviceName | undefined;
@@ -89,6 +90,11 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
   }
 
   /** Who was admitted, be the session over or not. */
+  /** Did the peer say that it is an agent of ours? */
+  get isOwnAgent(): boolean {
+    return this.#isOwnAgent;
+  }
+
   get principal(): DevicePrincipal | undefined {
     return this.#session?.principal;
   }
@@ -274,6 +280,7 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
     const { changesSeen } = this.#host;
     const userName = connect.userName ?? "";
     const ownAgent = userName === ownAgentUserName || userName.startsWith(`${ownAgentUserName} `);
+    this.#isOwnAgent = ownAgent;
     const token = tokenOf(connect.password);
     this.#host.admission.admitDeviceToken({ deviceName, token, ownAgent, bridge: "mqtt" }, (outcome) =>
       this.#decided(connect, deviceName, outcome, changesSeen),
