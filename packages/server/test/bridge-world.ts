@@ -122,7 +122,13 @@ export class DeviceKey {
 
   token(claims: { iat?: number; exp?: number; aud?: string; sub?: string } = {}): string {
     const iat = claims.iat ?? startSeconds;
-    const full = { aud: claims.aud ?? "mayfly", iat, exp: claims.exp ?? iat + 3600 };
+    const { sub } = claims;
+    const full = {
+      aud: claims.aud ?? "mayfly",
+      iat,
+      exp: claims.exp ?? iat + 3600,
+      ...(sub === undefined ? {} : { sub }),
+    };
     const signingInput = encodeTokenSigningInput({ alg: "ES256", typ: "JWT" }, full);
     return joinToken(
       signingInput,
