@@ -181,6 +181,19 @@ class DeviceAgent implements Agent {
       this.#open(this.#token);
       return;
     }
+    this.#mint();
+  }
+
+  /**
+   * The renewal is due. A new token in any case: an event loop may run a timer a moment early, and to connect
+   * anew with the old token would only bring a second renewal right behind the first.
+   */
+  #renew(): void {
+    this.#renewalDueMillis = Math.min(this.#renewalDueMillis, this.#now());
+    this.#attempt();
+  }
+
+  #mint(): void {
     this.#isMinting = true;
     this.#showState();
     this.#keeper.mint((answer) => {
@@ -291,7 +304,7 @@ class DeviceAgent implements Agent {
     this.#connects += 1;
     if (isRenewal) this.#renewals += 1;
 
-    this.#setTimer(Math.max(0, this.#renewalDueMillis - this.#now()), () => this.#attempt());
+    this.#setTimer(Math.max(0, this.#renewalDueMillis - this.#now()), () => this.#renew());
     this.#publisher.startOver();
     this.#enter("connected");
     this.#tell({ kind: "connected", renewal: isRenewal, gapMillis });

@@ -77,6 +77,18 @@ for (const protocolVersion of versions) {
     assert.ok(tenant.agent.status().longestGapMillis < 200, `${tenant.agent.status().longestGapMillis} ms`);
   });
 
+  test(`v${protocolVersion}: a timer that runs a moment early brings one renewal, not two`, async () => {
+    const { house, tenant } = await arrangeConnected({
+      agent: { ...agent, lifetimeSeconds: 60, lifetimeFloorSeconds: 60 },
+      timersEarlyMillis: 0.7,
+    });
+
+    await house.world.run(57_000);
+
+    assert.equal(tenant.agent.status().renewals, 1);
+    assert.equal(eventsOf(tenant, "minted").length, 2);
+  });
+
   test(`v${protocolVersion}: a broken link costs no acknowledged message, and what was in flight is sent again`, async () => {
     const { house, tenant } = await arrangeConnected({ agent });
     const acknowledged: string[] = [];

@@ -36,6 +36,8 @@ export interface HouseOptions {
   readonly devices: number;
   readonly pieceBytesMax?: number;
   readonly agent?: Partial<AgentOptions>;
+  /** The agents' timers run this much before their time, as a real event loop's may. */
+  readonly timersEarlyMillis?: number;
   readonly handlers?: AgentHandlers;
 }
 
@@ -122,7 +124,10 @@ export async function arrangeHouse(options: HouseOptions) {
         monotonicMillis: () => world.clock.monotonicMillis(),
         wallSeconds: () => world.clock.wallSeconds() + conduct.clockOffsetSeconds,
       },
-      timers: world.timers,
+      timers: {
+        after: (delayMillis, run) =>
+          world.timers.after(Math.max(0, delayMillis - (options.timersEarlyMillis ?? 0)), run),
+      },
       random: world.random(`agent/${id}`),
       sha256: { digest: (bytes) => createHash("sha256").update(bytes).digest() },
       signer: {
