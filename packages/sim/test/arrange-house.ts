@@ -125,8 +125,9 @@ export async function arrangeHouse(options: HouseOptions) {
         wallSeconds: () => world.clock.wallSeconds() + conduct.clockOffsetSeconds,
       },
       timers: {
+        // Once: what is waited for again then comes in its time.
         after: (delayMillis, run) =>
-          world.timers.after(Math.max(0, delayMillis - (options.timersEarlyMillis ?? 0)), run),
+          world.timers.after(delayMillis - (delayMillis > 1 ? (options.timersEarlyMillis ?? 0) : 0), run),
       },
       random: world.random(`agent/${id}`),
       sha256: { digest: (bytes) => createHash("sha256").update(bytes).digest() },
