@@ -95,6 +95,29 @@ test("SIGTERM reaches the program, and its answer is ours", async (t) => {
   assert.equal(await ended, 9);
 });
 
+test("a program does not outlive the shell that npm ran it in", async (t) => {
+  const { clone, env } = freshClone(
+    t,
+    `#!/bin/sh\ntrap 'echo ended; exit 0' TERM\necho ready\nwhile :; do sleep 0.05; done\n`,
+  );
+  const bootstrap = join(clone, "tools/bootstrap.mjs");
+
+  // As npm does it: a shell that waits, and dies of the signal alone.
+  const shell = spawn("/bin/sh", ["-c", `"${process.execPath}" "${bootstrap}" start; exit 1`], {
+    env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let said = "";
+  const ended = new Promise<void>((resolve) => shell.stdout.on("close", () => resolve()));
+  shell.stdout.on("data", (chunk: Buffer) => {
+    said += chunk.toString("utf8");
+    if (said === "ready\n") shell.kill("SIGTERM");
+  });
+  await ended;
+
+  assert.equal(said, "ready\nended\n");
+});
+
 test("an unknown task is refused with the list of tasks", async (t) => {
   const { boot } = freshClone(t);
 

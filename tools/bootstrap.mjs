@@ -16,6 +16,8 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const NODE_MAJOR_MIN = 24;
+/** How soon a program notices that npm, or the shell between, has gone. */
+const PARENT_WATCH_MILLIS = 500;
 
 /** What each npm script runs: a program of ours and the arguments that come before the user's. */
 const tasks = /** @type {const} */ ({
@@ -104,13 +106,24 @@ function findNode(root) {
  * @param {readonly string[]} args
  */
 function handOver(node, args) {
-  const path = [dirname(node), join(ROOT, "node_modules", ".bin"), process.env["PATH"]].join(delimiter);
-  const child = spawn(node, args, { stdio: "inherit", env: { ...process.env, PATH: path } });
-
+  /** @type {import("node:child_process").ChildProcess | undefined} */
+  let child;
+  const pass = (/** @type {NodeJS.Signals} */ signal) => child?.kill(signal);
+  // Listening comes first: the child may be ready, and its user done with it, before spawn() has returned.
   // A terminal gives Ctrl-C to the whole group, so the child has it already; anyone else sends it to us alone.
-  process.on("SIGINT", () => process.stdin.isTTY || child.kill("SIGINT"));
-  process.on("SIGTERM", () => child.kill("SIGTERM"));
-  process.on("SIGHUP", () => child.kill("SIGHUP"));
+  process.on("SIGINT", () => process.stdin.isTTY || pass("SIGINT"));
+  process.on("SIGTERM", () => pass("SIGTERM"));
+  process.on("SIGHUP", () => pass("SIGHUP"));
+  // npm passes a signal to the shell between us, which dies of it without a word to us.
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    pass("SIGTERM");
+  }, PARENT_WATCH_MILLIS);
+
+  const path = [dirname(node), join(ROOT, "node_modules", ".bin"), process.env["PATH"]].join(delimiter);
+  child = spawn(node, args, { stdio: "inherit", env: { ...process.env, PATH: path } });
   child.on("error", (error) => fail(`cannot run ${node}: ${error.message}`));
   child.on("exit", (code, signal) => process.exit(code ?? 128 + constants.signals[signal ?? "SIGKILL"]));
 }

@@ -61,5 +61,5 @@ test("a background command that dies early, or ends badly, is a failure", async 
   ]);
 
   assert.match(early.failure, /it ended before it was ready/);
-  assert.match(badly.failure, /ended badly when told to stop/);
+  assert.match(badly.failure, /ended with 3 when told to stop/);
 });

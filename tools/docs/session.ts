@@ -75,14 +75,23 @@ done`;
 set -euo pipefail
 started=()
 here="the beginning"
+# npm and the shell it runs a program in do not pass a signal on: find the program itself.
+program_of() {
+  local pid=$1 child
+  while case "$(cat "/proc/$pid/comm" 2> /dev/null)" in npm* | sh) true ;; *) false ;; esac; do
+    read -r child _ < "/proc/$pid/task/$pid/children" || true
+    [ -n "$child" ] || break
+    pid=$child
+  done
+  echo "$pid"
+}
 finish() {
   code=$?
   trap - EXIT
   [ $code -eq 0 ] || echo "$here: ended with $code"
   for pid in "\${started[@]}"; do
-    kill -TERM "$pid" 2> /dev/null || true
-    # npm passes the signal on, waits for the program, and then ends by the signal itself: 143.
-    wait "$pid" || [ $? -eq 143 ] || { echo "a background command ended badly when told to stop"; code=1; }
+    kill -TERM "$(program_of "$pid")" 2> /dev/null || true
+    wait "$pid" || { echo "a background command ended with $? when told to stop"; code=1; }
   done
   exit $code
 }
