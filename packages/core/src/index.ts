@@ -5,6 +5,17 @@
  * device's bundle carries only what it uses.
  */
 export {
+  AttestationError,
+  type AttestationErrorCode,
+  type AttestationExpectation,
+  type AttestationPorts,
+  type AttestedKey,
+  attestationChallengeBytes,
+  attestationMessage,
+  type KeyAttestation,
+  verifyKeyAttestation,
+} from "./attestation.ts";
+export {
   BytesError,
   type BytesErrorCode,
   base64Encode,

@@ -30,6 +30,14 @@ export {
   type RegistryPolicy,
   type TokenPolicy,
 } from "./policy.ts";
+export {
+  encodePossessionSigningInput,
+  type PossessionFacts,
+  possessionChallengeBytes,
+  possessionType,
+  statePossession,
+  verifyPossession,
+} from "./possession.ts";
 export { type RefusalOnWire, refusalOnWire } from "./refusal-on-wire.ts";
 export { type Authenticity, TokenError, type TokenErrorCode } from "./token-error.ts";
 export type { SignatureVerifier } from "./verifier.ts";

@@ -22,7 +22,7 @@ import { TokenError } from "./token-error.ts";
 export const tokenBytesMax = 8192;
 
 /** The types a JWS of ours may have; every verifier insists on its own. */
-export type TokenType = "JWT";
+export type TokenType = "JWT" | "mayfly-possession+jwt";
 
 export interface JwsParts {
   readonly header: JsonMembers;
@@ -173,7 +173,7 @@ const refusedMembers = ["crit", "jwk", "jku", "x5c", "x5u"] as const;
 /**
  * @param type The one type this verifier takes. A device token may also have none (Cloud IoT Core's
  *   documents ask for one, its firmware does not always comply). Compared without case, as media types
- *   are (RFC 7515 §4.1.9).
+ *   are (RFC 7515 §4.1.9). Every other type must be there.
  * @throws {TokenError} `token_algorithm_unsupported`, `token_header_unsupported`.
  */
 export function judgeHeader(header: JsonMembers, type: TokenType): JoseHeader {
@@ -184,7 +184,8 @@ export function judgeHeader(header: JsonMembers, type: TokenType): JoseHeader {
     });
   }
   const typ = header.get("typ");
-  if (typ !== undefined && typ !== type && !(typeof typ === "string" && isSameIgnoringCase(typ, type))) {
+  const isAbsentRightly = typ === undefined && type === "JWT";
+  if (!isAbsentRightly && typ !== type && !(typeof typ === "string" && isSameIgnoringCase(typ, type))) {
     throw headerUnsupported("typ");
   }
   for (const member of refusedMembers) {

@@ -11,10 +11,10 @@ import { findEs256Malformation } from "./ecdsa-range.ts";
 import type { TokenType } from "./jws.ts";
 import { TokenError } from "./token-error.ts";
 
-/** The header of a token we make. */
+/** The header of a device token we make; statements of other types have encoders of their own. */
 export interface MintedHeader {
   readonly alg: "ES256";
-  readonly typ: TokenType;
+  readonly typ: TokenType & "JWT";
   readonly kid?: string;
 }
 

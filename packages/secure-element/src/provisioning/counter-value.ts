@@ -34,14 +34,14 @@ export function encodeCounter(value: number): Uint8Array {
 
 /** @param bytes 8 bytes of the Configuration zone. */
 export function decodeCounter(bytes: Uint8Array): CounterField {
-  const value = valueOf(bytes);
+  const value = findValue(bytes);
   const isExact =
     value !== undefined && value <= counterMax && encodeCounter(value).every((byte, i) => byte === bytes[i]);
   return isExact ? { kind: "value", value } : { kind: "malformed", bytes: bytes.slice() };
 }
 
 /** The one value that could have been encoded so; the caller encodes it again and compares. */
-function valueOf(bytes: Uint8Array): number | undefined {
+function findValue(bytes: Uint8Array): number | undefined {
   const binA = wordAt(bytes, 4);
   const shiftA = shiftOf(wordAt(bytes, 0));
   const shiftB = shiftOf(wordAt(bytes, 2));
