@@ -41,12 +41,19 @@ export interface StationMemory {
   readonly chipSerial: string;
   /** Slots whose key was made at our order. */
   readonly keysCreated: readonly number[];
-  /** CRC over all content written for these keys; absent until the last block is in. */
-  readonly contentCrc?: number;
+  /** What was written for these keys; absent until the last block is in. */
+  readonly contents?: WrittenContents;
   /** The content read back after the data lock was found good. */
   readonly contentsChecked: boolean;
   /** Slots whose key signed a possession statement, or for the attestation slot an attestation. */
   readonly keysProved: readonly number[];
+}
+
+export interface WrittenContents {
+  /** Data summary, over all slots without a private key and OTP. */
+  readonly crc: number;
+  /** Slots that were given a content; the others hold zeros. */
+  readonly slots: readonly number[];
 }
 
 export type ProvisioningStep =
@@ -107,7 +114,7 @@ function planOpenConfig(config: ConfigZone, planned: ConfigZone): ProvisioningSt
 function planOpenData({ order }: ProvisioningPlan, memory: StationMemory): ProvisioningStep {
   const missing = keySlots(order).find((slot) => !memory.keysCreated.includes(slot));
   if (missing !== undefined) return { kind: "create-key", slot: missing };
-  return memory.contentCrc === undefined ? { kind: "write-contents" } : { kind: "lock-data" };
+  return memory.contents === undefined ? { kind: "write-contents" } : { kind: "lock-data" };
 }
 
 function planLocked(
@@ -143,11 +150,11 @@ export function keySlots(order: ConfigOrder): readonly number[] {
 export function rememberStep(
   memory: StationMemory,
   step: ProvisioningStep,
-  contentCrc?: number,
+  contents?: WrittenContents,
 ): StationMemory {
   switch (step.kind) {
     case "create-key": {
-      const { contentCrc: _stale, ...kept } = memory;
+      const { contents: _stale, ...kept } = memory;
       return {
         ...kept,
         keysCreated: [...memory.keysCreated.filter((slot) => slot !== step.slot), step.slot],
@@ -156,7 +163,7 @@ export function rememberStep(
       };
     }
     case "write-contents":
-      return contentCrc === undefined ? memory : { ...memory, contentCrc };
+      return contents === undefined ? memory : { ...memory, contents };
     case "check-contents":
       return { ...memory, contentsChecked: true };
     case "prove-key":
@@ -167,6 +174,6 @@ export function rememberStep(
 }
 
 /** The content could not be locked in: it shall be written again. */
-export function forgetContents({ contentCrc: _forgotten, ...kept }: StationMemory): StationMemory {
+export function forgetContents({ contents: _forgotten, ...kept }: StationMemory): StationMemory {
   return kept;
 }
