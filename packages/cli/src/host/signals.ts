@@ -2,13 +2,20 @@
  * SIGINT, SIGTERM and SIGHUP as one abort: a command that runs on is asked to end once.
  */
 
-/** Fires at the first SIGINT, SIGTERM or SIGHUP; the same signal once more ends the process at once, with 130. */
+/**
+ * One request to end may arrive more than once: a terminal or `timeout` signals the whole group, and a parent that
+ * was signalled too passes it on.
+ */
+const repeatMillis = 1_000;
+
+/** Fires at the first SIGINT, SIGTERM or SIGHUP; the same signal again, a second later or more, ends the process at once, with 130. */
 export function stopSignal(): AbortSignal {
   const controller = new AbortController();
-  let first: NodeJS.Signals | undefined;
+  let first: { readonly signal: NodeJS.Signals; readonly atMillis: number } | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (first === signal) process.exit(130);
-    first ??= signal;
+    const atMillis = performance.now();
+    if (first?.signal === signal && atMillis - first.atMillis >= repeatMillis) process.exit(130);
+    first ??= { signal, atMillis };
     controller.abort();
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, onSignal);
