@@ -34,8 +34,8 @@ xwIDAQAB
 
 interface NodeKey {
   readonly key: KeyObject;
-  /** SHA-256 of the SubjectPublicKeyInfo: stands for the key in the memory of good signatures. */
-  readonly spkiDigest: Uint8Array;
+  /** SHA-256 of the PEM: stands for the key in the memory of good signatures. (The SPKI would be dearer to get than the key.) */
+  readonly pemDigest: Uint8Array;
 }
 
 /** @param options.goodSignatures how many good signatures to remember, 0 for none. */
@@ -50,10 +50,10 @@ export function createNodeKeyVerifier(options: { readonly goodSignatures?: numbe
   return {
     importKey: importNodeKey,
     verify(alg, imported, signingInput, signature) {
-      const { key, spkiDigest } = imported as NodeKey;
+      const { key, pemDigest } = imported as NodeKey;
       if (good === undefined) return verifyWith(alg, key, signingInput, signature);
       const digest = createHash("sha256")
-        .update(spkiDigest)
+        .update(pemDigest)
         .update(signature)
         .update(signingInput)
         .digest("base64");
@@ -92,10 +92,7 @@ function importNodeKey(pem: string, alg: TokenAlgorithm): ImportedKey & NodeKey 
       ? key.asymmetricKeyType === "ec" && details?.namedCurve === "prime256v1"
       : key.asymmetricKeyType === "rsa" && (details?.modulusLength ?? 0) >= rsaBitsMin;
   if (!fits) throw new KeyImportError(`not a key for ${alg}`);
-  const spkiDigest = createHash("sha256")
-    .update(key.export({ format: "der", type: "spki" }))
-    .digest();
-  return { key, spkiDigest };
+  return { key, pemDigest: createHash("sha256").update(pem).digest() };
 }
 
 function readPem(pem: string): KeyObject {
