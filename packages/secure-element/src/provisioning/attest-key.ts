@@ -6,9 +6,11 @@
  * are part of what is signed, so a verifier sees that the key cannot have been brought in from outside.
  */
 
+import { commandPort } from "../atecc608/command-port.ts";
+import { opcodes } from "../atecc608/opcodes.ts";
 import { genKeyModes, readConfigZone } from "./chip-commands.ts";
-import { type ChipCommandPort, noData, opcodes } from "./command-port.ts";
 import { configuredSlot, isSlotLocked } from "./config-zone.ts";
+import { type FactoryChip, noData } from "./factory-chip.ts";
 import { internalSignModes } from "./internal-message.ts";
 import { ProvisioningError } from "./provisioning-error.ts";
 import { encodeKeyConfig, encodeSlotConfig } from "./slot-config.ts";
@@ -44,7 +46,7 @@ export interface KeyAttestation {
  *   error where the slots or the locks do not allow it.
  */
 export async function attestKey(
-  chip: ChipCommandPort,
+  chip: FactoryChip,
   order: {
     readonly slot: number;
     readonly attestationSlot: number;
@@ -61,7 +63,7 @@ export async function attestKey(
   const config = await readConfigZone(chip);
   const words = configuredSlot(config, slot);
   const create = key === "new" ? genKeyModes.createPrivate : 0;
-  const signed = await chip.together(async (held) => {
+  const signed = await chip[commandPort].together(async (held) => {
     const randomOutput = await held.execute(opcodes.nonce, 0x00, 0, challenge, 32);
     const publicKey = await held.execute(opcodes.genKey, genKeyModes.digest | create, slot, noData(), 64);
     const signature = await held.execute(

@@ -28,17 +28,17 @@ function irreversibleBy({ action, zone, order }: StrandFacts): readonly string[]
       return [
         "The configuration can never be changed again.",
         `The chip answers at I2C address 0x${(zone.i2cAddress >> 1).toString(16)} for ever.`,
-        ...listed(slotsOfKind(order, "signing"), "sign tokens, and can never be used otherwise"),
-        ...listed(slotsOfKind(order, "attestation"), "attest, and can never sign anything else"),
-        ...listed(closedSlots(zone), "stay closed: after the data lock nobody writes or reads them"),
+        ...listed("For signing tokens and nothing else", slotsOfKind(order, "signing")),
+        ...listed("For attesting and nothing else", slotsOfKind(order, "attestation")),
+        ...listed("Closed to everybody after the data lock", closedSlots(zone)),
       ];
     case "lock-data":
       return [
         "The rights of all slots come into force and can never be lifted.",
         "The OTP zone can never be written again.",
-        ...listed(keptKeys(zone), "keep the key they hold now; nobody can ever replace it"),
-        ...listed(replaceableKeys(zone), "may get new keys later, each destroying the one before"),
-        ...listed(unwritable(zone), "keep the content they hold now"),
+        ...listed("The key of now stays, and nobody can replace it", keptKeys(zone)),
+        ...listed("A new key can be made later, which destroys the one before", replaceableKeys(zone)),
+        ...listed("The content of now stays", unwritable(zone)),
       ];
     case "lock-slot":
       return [
@@ -49,9 +49,9 @@ function irreversibleBy({ action, zone, order }: StrandFacts): readonly string[]
   }
 }
 
-function listed(slots: readonly number[], what: string): readonly string[] {
+function listed(what: string, slots: readonly number[]): readonly string[] {
   if (slots.length === 0) return [];
-  return [`${slots.length === 1 ? "Slot" : "Slots"} ${slots.join(", ")}: ${what}.`];
+  return [`${what}: ${slots.length === 1 ? "slot" : "slots"} ${slots.join(", ")}.`];
 }
 
 function keptKeys(zone: ConfigZone): readonly number[] {

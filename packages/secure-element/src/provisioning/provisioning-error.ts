@@ -18,7 +18,6 @@ export type ProvisioningErrorCode =
   | "certificate_malformed"
   | "certificate_unrepresentable"
   | "attestation_malformed"
-  | "self_test_failed"
   | "possession_not_proved"
   /** The plan took more steps than any chip needs: something undoes our work. */
   | "no_progress";

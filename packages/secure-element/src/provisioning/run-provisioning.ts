@@ -15,10 +15,10 @@ import {
   lockSlot,
   readConfigZone,
 } from "./chip-commands.ts";
-import type { ChipCommandPort } from "./command-port.ts";
 import { configZoneFor, slotsOfKind } from "./compose-config-zone.ts";
 import { type ConfigZone, encodeConfigZone, isConfigLocked } from "./config-zone.ts";
 import { type DryRun, dryRunLock } from "./dry-run.ts";
+import type { FactoryChip } from "./factory-chip.ts";
 import { ProvisioningError } from "./provisioning-error.ts";
 import {
   type ChipObservation,
@@ -50,7 +50,7 @@ export interface ChipIdentity {
 }
 
 export interface ProvisioningPorts {
-  readonly chip: ChipCommandPort;
+  readonly chip: FactoryChip;
   /** 7-bit address the chip answers at in this run. */
   readonly currentAddress: number;
   /** 20 unpredictable bytes, new each time, for an attestation. */
@@ -116,7 +116,7 @@ export async function runProvisioning(
 }
 
 /** Looks at a chip without changing it. */
-export async function observeChip(chip: ChipCommandPort): Promise<ChipObservation> {
+export async function observeChip(chip: FactoryChip): Promise<ChipObservation> {
   const config = await readConfigZone(chip);
   if (!isConfigLocked(config)) return { config, keysPresent: undefined };
   const keysPresent = new Set<number>();

@@ -5,8 +5,9 @@
  * and 3, bytes 84-87 never. An open data zone takes 32-byte writes alone, and ignores what hangs over the end of a
  * slot; a locked one takes words too, where the slot's WriteConfig lets it.
  */
-import { type ChipCommandPort, opcodes } from "./command-port.ts";
+import { opcodes } from "../atecc608/opcodes.ts";
 import { type ConfigZone, encodeConfigZone } from "./config-zone.ts";
+import { execute, type FactoryChip } from "./factory-chip.ts";
 import { ProvisioningError } from "./provisioning-error.ts";
 import { readConfigBytes } from "./read-zones.ts";
 import {
@@ -30,7 +31,7 @@ const firstWordAt = 16;
  *
  * @throws {ProvisioningError} `write_not_kept`. Rejects with the driver's error too; then write again.
  */
-export async function writeConfigZone(chip: ChipCommandPort, planned: ConfigZone): Promise<void> {
+export async function writeConfigZone(chip: FactoryChip, planned: ConfigZone): Promise<void> {
   const wanted = encodeConfigZone(planned);
   const found = await readConfigBytes(chip);
   for (let block = 0; block < wanted.length; block += blockBytes) {
@@ -74,7 +75,7 @@ function differingWords(wanted: Uint8Array, found: Uint8Array, block: number): r
  * @param content At most as long as the slot.
  * @throws {ProvisioningError} `zone_address_invalid`: longer than the slot.
  */
-export async function fillSlot(chip: ChipCommandPort, slot: number, content: Uint8Array): Promise<void> {
+export async function fillSlot(chip: FactoryChip, slot: number, content: Uint8Array): Promise<void> {
   const padded = paddedContent(slot, content);
   for (let at = 0; at < padded.length; at += blockBytes) {
     const block = new Uint8Array(blockBytes);
@@ -102,7 +103,7 @@ export function paddedContent(slot: number, content: Uint8Array): Uint8Array {
  * @param content A multiple of 4 bytes, at most as long as the slot.
  * @throws {ProvisioningError} `zone_address_invalid`. Rejects with the driver's error where WriteConfig forbids it.
  */
-export async function overwriteSlot(chip: ChipCommandPort, slot: number, content: Uint8Array): Promise<void> {
+export async function overwriteSlot(chip: FactoryChip, slot: number, content: Uint8Array): Promise<void> {
   if (content.length > slotBytes(slot) || content.length % wordBytes !== 0) {
     throw new ProvisioningError("zone_address_invalid", "the content does not fit the slot in whole words", {
       slot,
@@ -125,7 +126,7 @@ export async function overwriteSlot(chip: ChipCommandPort, slot: number, content
  * @param content 64 bytes at most, the rest becomes 0.
  * @throws {ProvisioningError} `zone_address_invalid`.
  */
-export async function fillOtp(chip: ChipCommandPort, content: Uint8Array): Promise<void> {
+export async function fillOtp(chip: FactoryChip, content: Uint8Array): Promise<void> {
   const padded = paddedOtp(content);
   for (let at = 0; at < otpBytes; at += blockBytes) {
     await write(chip, zones.otp | blockAccess, zoneAddress(at), padded.slice(at, at + blockBytes));
@@ -144,6 +145,6 @@ export function paddedOtp(content: Uint8Array): Uint8Array {
   return padded;
 }
 
-async function write(chip: ChipCommandPort, zone: number, address: number, bytes: Uint8Array): Promise<void> {
-  await chip.execute(opcodes.write, zone, address, bytes, 0);
+async function write(chip: FactoryChip, zone: number, address: number, bytes: Uint8Array): Promise<void> {
+  await execute(chip, opcodes.write, zone, address, bytes, 0);
 }
