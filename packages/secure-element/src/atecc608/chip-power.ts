@@ -30,6 +30,7 @@ export class ChipPower {
   /** Undefined: we do not know what state the chip is in. */
   #wokenAtMillis: number | undefined;
   #watchdogMillis = WATCHDOG_MILLIS_MIN;
+  #outputBytes: number | undefined;
 
   constructor(link: ChipLink) {
     this.#link = link;
@@ -37,6 +38,15 @@ export class ChipPower {
 
   setWatchdog(kind: "short" | "long"): void {
     this.#watchdogMillis = kind === "long" ? WATCHDOG_MILLIS_MIN * LONG_WATCHDOG_FACTOR : WATCHDOG_MILLIS_MIN;
+  }
+
+  /** How many data bytes the answer in the output buffer has, 0 for a status; undefined: "just woken" or unknown. */
+  get outputBytes(): number | undefined {
+    return this.#outputBytes;
+  }
+
+  noteOutput(bytes: number | undefined): void {
+    this.#outputBytes = bytes;
   }
 
   /** Makes sure of an active chip; what it remembers is of no concern. @throws {ChipError} (rejects). */
@@ -86,6 +96,7 @@ export class ChipPower {
   /** @returns Whether the first pulse found a chip asleep or idle and nothing else was done to it. */
   async #wake(): Promise<boolean> {
     this.#wokenAtMillis = undefined;
+    this.#outputBytes = undefined;
     let answered = false;
     for (let attempt = 1; attempt <= WAKE_ATTEMPTS_MAX; attempt++) {
       const pulsedAtMillis = this.#link.millis();

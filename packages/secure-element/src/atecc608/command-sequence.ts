@@ -81,16 +81,18 @@ export class CommandSequence implements CommandPort {
         opcode,
       });
     }
-    // Info and Read, by which a chip is asked for its traits, leave TempKey and digest buffer alone.
+    // Read, by which a chip is asked for its traits, leaves TempKey and digest buffer alone.
     if (dependsOnTraits(opcode)) await this.traits();
     const frame = encodeCommand(opcode, param1, param2, data);
     const isLasting = hasLastingEffect(opcode, param1);
 
+    await this.#clearOutput(opcode, responseBytes);
     for (let send = 1; ; send++) {
       const isLastSend = send >= SENDS_MAX;
       await this.#makeTimeFor(opcode);
       const outcome = await this.#exchange(opcode, frame, responseBytes);
       this.#isFirst = false;
+      this.#context.power.noteOutput(outputBytesAfter(outcome, responseBytes));
       if (isLasting && mayHaveHappened(outcome)) this.#mayNotRepeat = true;
       switch (outcome.kind) {
         case "data":
@@ -135,10 +137,24 @@ export class CommandSequence implements CommandPort {
     }
   }
 
+  /**
+   * Sees to it that the answer of the last command cannot pass for the answer of this one.
+   *
+   * A group whose word address was damaged on its way is acknowledged and goes nowhere; what is read next is the old
+   * answer, with a good CRC: the key of another slot, or Nonce's "success" in the place of Verify's. Where both are of
+   * one length, idle and wake put "just woken" into the buffer first, and keep TempKey and the digest.
+   */
+  async #clearOutput(opcode: number, responseBytes: number): Promise<void> {
+    if (this.#context.power.outputBytes === responseBytes) await this.#refresh(opcode);
+  }
+
   async #makeTimeFor(opcode: number): Promise<void> {
     const { power, traits } = this.#context;
-    if (power.hasTimeFor(executionMillisMax(opcode, traits))) return;
-    const isKept = await power.refresh();
+    if (!power.hasTimeFor(executionMillisMax(opcode, traits))) await this.#refresh(opcode);
+  }
+
+  async #refresh(opcode: number): Promise<void> {
+    const isKept = await this.#context.power.refresh();
     if (!isKept && !this.#isFirst) this.#lose("chip_reset", opcode, "often");
   }
 
@@ -160,6 +176,18 @@ export class CommandSequence implements CommandPort {
     const error = failure(code, opcode, status);
     this.#lost = { error, again };
     throw error;
+  }
+}
+
+/** What lies in the output buffer now. After a damaged answer it may be of the length asked for. */
+function outputBytesAfter(outcome: ExchangeOutcome, responseBytes: number): number | undefined {
+  switch (outcome.kind) {
+    case "data":
+      return outcome.data.length;
+    case "status":
+      return 0;
+    default:
+      return responseBytes;
   }
 }
 

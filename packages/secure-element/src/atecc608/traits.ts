@@ -1,20 +1,24 @@
 /**
- * Which part this is and how fast it runs: Info Revision, and ChipMode of the Configuration zone (byte 19).
+ * Which part this is and how fast it runs, from one Read: RevNum (bytes 4 to 7, what Info Revision says too) and
+ * ChipMode (byte 19) lie in the first block of the Configuration zone.
  */
 import { ChipError } from "./chip-error.ts";
 import type { ChipPart, ChipTraits, CommandPort } from "./command-port.ts";
 import { opcodes } from "./opcodes.ts";
 
-/** The Configuration zone's word 4 holds bytes 16 to 19. */
-const CHIP_MODE_WORD = 4;
+const CONFIG_BLOCK_ACCESS = 0x80;
+const REVISION_AT = 4;
+const CHIP_MODE_AT = 19;
 
-/** @param part If the caller knows, Info is not asked. @throws {ChipError} (rejects) `part_unknown` too. */
+/** @param part Where the caller knows better than the chip. @throws {ChipError} (rejects) `part_unknown` too. */
 export async function readTraits(port: CommandPort, part: ChipPart | undefined): Promise<ChipTraits> {
-  const nothing = new Uint8Array(0);
-  const found = part ?? partOf(await port.execute(opcodes.info, 0, 0, nothing, 4));
-  const word = await port.execute(opcodes.read, 0, CHIP_MODE_WORD, nothing, 4);
-  const chipMode = word[3] ?? 0;
-  return { part: found, clockDivider: dividerOf(chipMode), hasLongWatchdog: (chipMode & 0x04) !== 0 };
+  const block = await port.execute(opcodes.read, CONFIG_BLOCK_ACCESS, 0, new Uint8Array(0), 32);
+  const chipMode = block[CHIP_MODE_AT] ?? 0;
+  return {
+    part: part ?? partOf(block.subarray(REVISION_AT, REVISION_AT + 4)),
+    clockDivider: dividerOf(chipMode),
+    hasLongWatchdog: (chipMode & 0x04) !== 0,
+  };
 }
 
 /** The last byte of the revision differs between editions and is not to be depended on. */
