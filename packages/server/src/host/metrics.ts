@@ -9,6 +9,7 @@ import type { MetricsText } from "../http/metrics-route.ts";
 import type { BridgeCounts } from "../mqtt/bridge.ts";
 import type { BridgeObserver } from "../mqtt/observer.ts";
 import type { BackboneStatus } from "../telemetry/backbone.ts";
+import { createTalliedCounter, createTalliedHistogram } from "./tallies.ts";
 
 /** Where depths are read when somebody scrapes. */
 export interface MetricSources {
@@ -77,25 +78,35 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
     help: "CONNECTs that replaced a live session of the same device.",
     registers,
   });
-  const published = new Counter({
+  const published = createTalliedCounter({
     name: "mayfly_published_total",
     help: "Messages handed to the store, by kind and QoS.",
     labelNames: ["kind", "qos"],
     registers,
   });
-  const publishedBytes = new Counter({
+  const publishedBytes = createTalliedCounter({
     name: "mayfly_published_bytes_total",
     help: "Payload bytes handed to the store, by kind.",
     labelNames: ["kind"],
     registers,
   });
-  const publishToAck = new Histogram({
+  const publishToAck = createTalliedHistogram({
     name: "mayfly_publish_to_ack_seconds",
     help: "From a PUBLISH's arrival to its PUBACK, by kind.",
-    labelNames: ["kind"],
-    buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
-    registers,
+    label: "kind",
+    values: ["events", "state"],
+    upperBounds: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
   });
+  const tallies = {
+    events: {
+      messages: [published.of({ kind: "events", qos: 0 }), published.of({ kind: "events", qos: 1 })],
+      bytes: publishedBytes.of({ kind: "events" }),
+    },
+    state: {
+      messages: [published.of({ kind: "state", qos: 0 }), published.of({ kind: "state", qos: 1 })],
+      bytes: publishedBytes.of({ kind: "state" }),
+    },
+  } as const;
   const notStored = new Counter({
     name: "mayfly_not_stored_total",
     help: "Messages the store refused, by QoS (0 is lost, 1 stays unacknowledged) and reason.",
@@ -131,10 +142,11 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
       if (deadlineReasons.includes(because)) deadlinesCut.inc({ reason: because });
     },
     published({ kind, qos, payloadBytes }) {
-      published.inc({ kind, qos });
-      publishedBytes.inc({ kind }, payloadBytes);
+      const { messages, bytes } = tallies[kind];
+      messages[qos].add(1);
+      bytes.add(payloadBytes);
     },
-    acknowledged: ({ kind, millis }) => publishToAck.observe({ kind }, millis / 1000),
+    acknowledged: ({ kind, millis }) => publishToAck.observe(kind, millis / 1000),
     notStored: ({ qos, because }) => notStored.inc({ qos, reason: because }),
     sent: ({ kind, qos }) => sent.inc({ kind, qos }),
   };
@@ -196,7 +208,7 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
     text() {
       const atMillis = ports.clock.monotonicMillis();
       if (scraped === undefined || atMillis - scraped.atMillis >= SCRAPE_MILLIS_MIN) {
-        scraped = { atMillis, text: register.metrics() };
+        scraped = { atMillis, text: register.metrics().then((text) => `${text}\n${publishToAck.text()}`) };
       }
       return scraped.text;
     },
