@@ -227,16 +227,16 @@ class Chip implements ChipSim {
     return "nack";
   }
 
-  #wake(): void {
+  #wake(atMicros: number = this.#now): void {
     const testsItself = (this.#core.eeprom.configByte(90) & 0x01) !== 0;
     // A chip that only idled has been tested since its power-up.
     const isFromSleep = this.#power === "asleep";
     if (testsItself && isFromSleep && this.#happens("self_test_failure")) this.#core.selfTestFailed = true;
     this.#power = "active";
     this.#readyAt =
-      this.#now + (testsItself && isFromSleep ? WAKE_WITH_SELF_TEST_MICROS : WAKE_TO_READY_MICROS);
+      atMicros + (testsItself && isFromSleep ? WAKE_WITH_SELF_TEST_MICROS : WAKE_TO_READY_MICROS);
     const isLong = (this.#core.eeprom.configByte(19) & 0x04) !== 0;
-    this.#watchdogAt = this.#now + (isLong ? LONG_WATCHDOG_MICROS : WATCHDOG_MICROS)[this.#profile];
+    this.#watchdogAt = atMicros + (isLong ? LONG_WATCHDOG_MICROS : WATCHDOG_MICROS)[this.#profile];
     this.#input = new Uint8Array(0);
     this.#show(this.#core.selfTestFailed ? chipStatus.selfTest : chipStatus.afterWake);
   }
@@ -347,7 +347,8 @@ class Chip implements ChipSim {
       this.#tear(execution, execution.cut.atMicros);
       this.#resetBySupply();
       // The supply is back at once; as often as not, the bus's own traffic has then woken the chip already.
-      if (execution.cut.by === "brown_out" && unitInterval(this.#faultRandom) < 0.5) this.#wake();
+      if (execution.cut.by === "brown_out" && unitInterval(this.#faultRandom) < 0.5)
+        this.#wake(execution.cut.atMicros);
       return;
     }
     for (const write of execution.writes) this.#core.eeprom.apply(write);
