@@ -183,3 +183,26 @@ test("closing ends an open tail over HTTP/2", async () => {
 
   assert.ok(stream.readableEnded);
 });
+
+test("a refused body over HTTP/2 is answered without a header that HTTP/2 does not know", async () => {
+  const warnings: string[] = [];
+  const hear = (warning: Error) => warnings.push(warning.name);
+  process.on("warning", hear);
+  const session = connectHttp2(baseUrl, { rejectUnauthorized: false });
+  const stream = session.request({
+    ":method": "POST",
+    ":path": "/v1/projects/mayfly/locations/lab/registries",
+    authorization: "Bearer mayfly_test-token",
+    "content-type": "application/json",
+  });
+  stream.end('{"id":');
+
+  const [headers] = (await once(stream, "response")) as [Record<string, unknown>];
+  stream.resume();
+  await once(stream, "close");
+  session.close();
+  process.off("warning", hear);
+
+  assert.equal(headers[":status"], 400);
+  assert.deepEqual(warnings, []);
+});

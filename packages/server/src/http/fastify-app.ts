@@ -80,6 +80,8 @@ export function answerErrors(
 }
 
 function sendError(reply: FastifyReply, error: ApiError, formatJson: FormatJson): FastifyReply {
+  // Fastify asks for the connection's end when it refuses a body; HTTP/2 has no such header (RFC 9113 §8.2.2).
+  if (reply.request.raw.httpVersionMajor >= 2) reply.removeHeader("connection");
   return reply
     .code(error.httpStatus)
     .headers(error.headers)
