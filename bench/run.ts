@@ -7,6 +7,7 @@
  * rates stand beside it; on loopback, with the client on the same cores, they are not a capacity.
  *
  *   npm run bench [-- --rounds 5] [--only connect,window16,window1,paced,memory] [--seconds 3] [--json]
+ *   npm run bench -- --only paced --paced-seconds 60 --servers "Mayfly,same sink"     (tails want long runs)
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { generateKeyPairSync, X509Certificate } from "node:crypto";
@@ -29,6 +30,7 @@ const { values: flags } = parseArgs({
     "paced-seconds": { type: "string", default: "10" },
     connects: { type: "string", default: "600" },
     only: { type: "string", default: "connect,window16,window1,paced,memory" },
+    servers: { type: "string", default: "" },
     json: { type: "boolean", default: false },
   },
 });
@@ -78,7 +80,9 @@ async function main(): Promise<void> {
 
   const everyone = [mayfly, bare, bareDurable, aedes, ...(mosquitto === undefined ? [] : [mosquitto])];
   const samples: Sample[] = [];
+  const isWanted = ({ name }: Running) => flags.servers.split(",").some((part) => name.includes(part));
   const measure = async (server: Running, what: string, job: Job) => {
+    if (!isWanted(server)) return;
     const sample = await runJob(server, what, job, lines);
     samples.push(sample);
     if (!flags.json)
