@@ -28,6 +28,9 @@ const tasks = /** @type {const} */ ({
   typecheck: ["tools/typecheck.ts"],
   border: ["tools/border/main.ts"],
   bench: ["bench/run.ts"],
+  "bench:codec": ["packages/core/bench/codec.bench.ts"],
+  "bench:token": ["packages/core/bench/token.bench.ts"],
+  "bench:backbone": ["packages/server/bench/backbone.bench.ts"],
   build: ["tools/release/main.ts"],
   sabotage: ["tools/sabotage/main.ts"],
 });
