@@ -117,9 +117,9 @@ export class ChipPower {
           },
         );
       }
-      if (status === undefined) continue;
-      answered = true;
-      await this.#link.write(Uint8Array.of(wordAddresses.sleep));
+      // Also where nobody answers: an active chip that waits for the rest of a damaged group is silent, and hears this.
+      const heardSleep = await this.#link.write(Uint8Array.of(wordAddresses.sleep));
+      if (status !== undefined || heardSleep) answered = true;
     }
     throw answered
       ? new ChipError("chip_wake_malformed", "something answers the wake pulse, but not as an ATECC does", {
