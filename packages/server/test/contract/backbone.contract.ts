@@ -163,6 +163,28 @@ export function backboneContract(
     assert.deepEqual(await pullTexts(opened), ["a", "c"]);
   });
 
+  promises(
+    "what one registry's subscription has read is never given to another registry's",
+    async (opened) => {
+      await subscribe(opened);
+      await opened.backbone.createSubscription(
+        { id: "other", registry: valves, leaseSeconds: 60 },
+        "earliest",
+      );
+      // One device's name in both, so that on disk both may share a partition; one commit after another.
+      for (let n = 0; n < 8; n += 1) {
+        const registry = n % 2 === 0 ? gauges : valves;
+        await appendAll(opened, [message(`gauge-${n >> 1}`, `${registry.registry} ${n}`, { registry })]);
+      }
+
+      const others = await opened.backbone.pull("mayfly", "other", 10);
+      const own = await opened.backbone.pull("mayfly", "app", 10);
+
+      assert.deepEqual(others.map(textOf).sort(), ["valves 1", "valves 3", "valves 5", "valves 7"]);
+      assert.deepEqual(own.map(textOf).sort(), ["gauges 0", "gauges 2", "gauges 4", "gauges 6"]);
+    },
+  );
+
   promises("earliest begins at the oldest message kept, latest after the newest", async (opened) => {
     await appendAll(opened, [message("gauge-1", "before")]);
     await subscribe(opened, "earliest", "app");

@@ -1,4 +1,9 @@
-/** Blocks read lately, so that pulls smaller than a block don't read it again and again. Bounded in bytes. */
+/**
+ * Blocks read lately, so that pulls smaller than a block don't read it again and again. Bounded in bytes.
+ *
+ * A partition numbers the blocks of all its registries in one row, so a number alone may be anybody's block:
+ * the registry is part of the name here, and whoever asks is given its own registry's or nothing.
+ */
 import type { ReadBlock } from "./event-requests.ts";
 
 export const BLOCK_CACHE_BYTES_MAX = 16 * 1024 * 1024;
@@ -12,8 +17,8 @@ export class BlockCache {
     this.#bytesMax = bytesMax;
   }
 
-  find(partition: number, block: number): ReadBlock | undefined {
-    const key = `${partition}/${block}`;
+  find(registryKey: string, partition: number, block: number): ReadBlock | undefined {
+    const key = `${registryKey}/${partition}/${block}`;
     const found = this.#blocks.get(key);
     if (found === undefined) return undefined;
     this.#blocks.delete(key);
@@ -21,8 +26,8 @@ export class BlockCache {
     return found;
   }
 
-  add(partition: number, read: ReadBlock): void {
-    const key = `${partition}/${read.block}`;
+  add(registryKey: string, partition: number, read: ReadBlock): void {
+    const key = `${registryKey}/${partition}/${read.block}`;
     if (this.#blocks.has(key) || read.data.length > this.#bytesMax) return;
     this.#blocks.set(key, read);
     this.#bytes += read.data.length;

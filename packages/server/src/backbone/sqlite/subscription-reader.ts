@@ -173,9 +173,9 @@ export class SubscriptionReader {
 
   async #read(view: PartitionView, fromBlock: number, messages: number): Promise<readonly ReadBlock[]> {
     const { cache, reading } = this.#ports;
-    const cached = cache.find(view.number, fromBlock);
-    if (cached !== undefined) return [cached];
     const { registryKey } = this;
+    const cached = cache.find(registryKey, view.number, fromBlock);
+    if (cached !== undefined) return [cached];
     const blocks = await reading.ask({
       kind: "read",
       partition: view.number,
@@ -183,7 +183,7 @@ export class SubscriptionReader {
       fromBlock,
       messages,
     });
-    for (const read of blocks) cache.add(view.number, read);
+    for (const read of blocks) cache.add(registryKey, view.number, read);
     return blocks;
   }
 
