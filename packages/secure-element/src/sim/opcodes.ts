@@ -19,13 +19,13 @@ export const opcode = {
 } as const;
 
 /** Opcodes of the family we know by name and answer 03: they are not described well enough to be right. */
-export const opcodesNotDone = {
-  17: "HMAC (older parts)",
-  1: "Pause (older parts)",
-  28: "DeriveKey",
-  67: "ECDH",
-  70: "PrivWrite",
-  81: "AES",
-  86: "KDF",
-  128: "SecureBoot",
-} as const;
+export const opcodesNotDone = [
+  { opcode: 0x01, name: "Pause (older parts)" },
+  { opcode: 0x11, name: "HMAC (older parts)" },
+  { opcode: 0x1c, name: "DeriveKey" },
+  { opcode: 0x43, name: "ECDH" },
+  { opcode: 0x46, name: "PrivWrite" },
+  { opcode: 0x51, name: "AES" },
+  { opcode: 0x56, name: "KDF" },
+  { opcode: 0x80, name: "SecureBoot" },
+] as const;
