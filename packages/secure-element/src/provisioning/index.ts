@@ -14,7 +14,6 @@ export {
   computePublicKey,
   createKey,
   hasKey,
-  lockSlot,
   readConfigZone,
   type SelfTestEngine,
   selfTest,
@@ -57,6 +56,8 @@ export { type ConfigDifference, diffConfigZones, differencesFromPlan } from "./d
 export { type DryRun, dryRunLock } from "./dry-run.ts";
 export { type Explanation, explainConfigZone } from "./explain-config-zone.ts";
 export type { FactoryChip } from "./factory-chip.ts";
+export { forecastProvisioning, type ProvisioningForecast } from "./forecast-provisioning.ts";
+export { type FreezeOutcome, freezeSlot } from "./freeze-slot.ts";
 export {
   decodeInternalMessage,
   encodeInternalMessage,

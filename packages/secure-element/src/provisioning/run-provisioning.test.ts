@@ -7,8 +7,10 @@ import { BusError } from "../bus.ts";
 import { readConfigZone } from "./chip-commands.ts";
 import { mayflyImmutableConfigOrder } from "./compose-config-zone.ts";
 import { encodeConfigZone, isConfigLocked, isDataLocked, isSlotLocked } from "./config-zone.ts";
+import { forecastProvisioning } from "./forecast-provisioning.ts";
+import { freezeSlot } from "./freeze-slot.ts";
 import type { ProvisioningPlan } from "./provisioning-plan.ts";
-import type { ProvisioningOutcome, ProvisioningReport } from "./run-provisioning.ts";
+import { observeChip, type ProvisioningOutcome, type ProvisioningReport } from "./run-provisioning.ts";
 import { fillSlot } from "./write-zones.ts";
 
 function reportOf(outcome: ProvisioningOutcome): ProvisioningReport {
@@ -268,4 +270,60 @@ test("provisioning survives a noisy bus and a chip that browns out, if it is sta
 
     assertProvisioned(station, reportOf(outcome));
   }
+});
+
+test("the forecast of a fresh chip tells its changes and both locks, and touches nothing", async () => {
+  const station = makeStation();
+  const observed = await observeChip(station.chip());
+  const changes = station.sim.eepromChanges();
+
+  const forecast = forecastProvisioning(observed, mayflyPlan, 0x60);
+
+  assert.equal(forecast.nextStep.kind, "write-config");
+  assert.ok(forecast.changes.includes("Slot configuration of slot 0 changes from 83 20 to 81 20 (byte 20)."));
+  assert.deepEqual(
+    forecast.locks.map(({ action }) => action.kind),
+    ["lock-config", "lock-data"],
+  );
+  assert.deepEqual(forecast.refused, []);
+  assert.equal(station.sim.eepromChanges(), changes);
+});
+
+test("the forecast refuses what a run would refuse", async () => {
+  const moved = { ...mayflyPlan, order: { ...mayflyPlan.order, address: 0x35 } };
+  const fresh = await observeChip(makeStation().chip());
+  const foreign = await observeChip(makeStation({ image: "trust-and-go" }).chip(0x35));
+
+  assert.deepEqual(forecastProvisioning(fresh, moved, 0x60).refused, [
+    "The chip would move from I2C address 0x60 to 0x35.",
+  ]);
+  assert.ok(forecastProvisioning(foreign, mayflyPlan, 0x35).refused.length > 1);
+  assert.deepEqual(forecastProvisioning(foreign, mayflyPlan, 0x35).locks, []);
+});
+
+test("nothing is left to lock on a chip that is done", async () => {
+  const station = makeStation();
+  reportOf(await station.run());
+
+  const forecast = forecastProvisioning(await observeChip(station.chip()), mayflyPlan, 0x60, station.memory);
+
+  assert.deepEqual(forecast, { nextStep: { kind: "done" }, changes: [], locks: [], refused: [] });
+});
+
+test("a slot is frozen after a dry run that was agreed to, and not before", async () => {
+  const station = makeStation();
+  const chip = station.chip();
+
+  assert.equal((await freezeSlot(chip, 2, async () => true)).kind, "refused");
+  reportOf(await station.run());
+  assert.equal((await freezeSlot(chip, 2, async () => false)).kind, "not-agreed");
+  assert.equal((await freezeSlot(chip, 1, async () => true)).kind, "refused");
+  assert.equal((await freezeSlot(chip, 2, async () => true)).kind, "locked");
+  assert.equal((await freezeSlot(chip, 2, async () => true)).kind, "locked-already");
+
+  const config = await readConfigZone(chip);
+  assert.deepEqual(
+    [1, 2, 3].map((slot) => isSlotLocked(config, slot)),
+    [false, true, false],
+  );
 });

@@ -60,6 +60,10 @@ const lockData = { kind: "lock-data" } as const;
 
 /** For each rule, at least one lock that it alone, or it among others, must stop. */
 const strandings: readonly { rule: string; facts: StrandFacts }[] = [
+  {
+    rule: "part_unsupported",
+    facts: facts({ zone: { ...sound, revision: Uint8Array.of(0, 0, 0x50, 0) } }),
+  },
   { rule: "address_invalid", facts: facts({ zone: { ...sound, i2cAddress: 0x00 } }) },
   { rule: "address_invalid", facts: facts({ zone: { ...sound, i2cAddress: 0xc1 } }) },
   { rule: "address_changes", facts: facts({ zone: { ...sound, i2cAddress: 0x6a } }) },

@@ -5,8 +5,7 @@
  * the chip holds; it answers with sentences for the engineer. Any answer refuses the lock. The dry run is not the
  * chip: it is meant to be stricter than silicon.
  */
-import type { ConfigOrder } from "./compose-config-zone.ts";
-import { slotsOfKind } from "./compose-config-zone.ts";
+import { type ConfigOrder, slotsOfKind } from "./compose-config-zone.ts";
 import { type ConfigZone, clockDividers, configuredSlot, isSlotLocked } from "./config-zone.ts";
 import { keyTypes, privateKeyUses, slotRights } from "./slot-config.ts";
 import { composeSlot, type SlotRole } from "./slot-lifecycle.ts";
@@ -47,6 +46,15 @@ const configLock = ["lock-config"] as const;
 const bothLocks = ["lock-config", "lock-data"] as const;
 
 export const strandRules: readonly StrandRule[] = [
+  {
+    id: "part_unsupported",
+    at: configLock,
+    // The last byte is the silicon's revision and says nothing about the part (§2.1).
+    find: ({ zone: { revision } }) =>
+      revision[2] === 0x60
+        ? []
+        : ["The chip is no ATECC608. The same bytes would mean something else to it."],
+  },
   {
     id: "address_invalid",
     at: configLock,
