@@ -168,7 +168,10 @@ class Bench {
     const bus = Buffer.from(this.#seen);
     for (const key of this.#privateKeys) {
       for (let at = 0; at + 6 <= key.length; at++) {
-        assert.equal(bus.indexOf(key.subarray(at, at + 6)), -1, "a piece of a private key was on the bus");
+        const piece = key.subarray(at, at + 6);
+        // A key torn in the making, or the test's own small one, has zeros that are found in any zeros.
+        if (piece.filter((byte) => byte === 0).length > 2) continue;
+        assert.equal(bus.indexOf(piece), -1, "a piece of a private key was on the bus");
       }
     }
   }
@@ -279,11 +282,6 @@ class Bench {
 
   #rememberPrivateKeys(): void {
     for (const slot of privateSlots) this.#privateKeys.push(this.#privateKeyIn(slot));
-    // A key whose bytes are mostly zero would be "found" in any zeros.
-    for (let at = this.#privateKeys.length - 1; at >= 0; at--) {
-      const zeros = this.#privateKeys[at]?.filter((byte) => byte === 0).length ?? 0;
-      if (zeros > 8) this.#privateKeys.splice(at, 1);
-    }
   }
 }
 
