@@ -26,7 +26,7 @@ const backbone: Backbone | undefined =
         random: systemRandom,
       })
     : undefined;
-const registry = { project: "bench", location: "us-central1", registry: "bench" };
+const registry = { project: "bench", location: "us-central1", registry: "bench", numId: "11" };
 
 function accepts(clientIdentifier: string, token: string): boolean {
   const key = keys.get(clientIdentifier);

@@ -14,7 +14,7 @@ const RATES = [5_000, 20_000, 40_000];
 const TICK_MILLIS = 1;
 const seconds = Number(process.argv[2] ?? 5);
 const folder = mkdtempSync(join(tmpdir(), "mayfly-bench-"));
-const registry = { project: "mayfly", location: "europe-west1", registry: "gauges" };
+const registry = { project: "mayfly", location: "europe-west1", registry: "gauges", numId: "11" };
 const payload = new Uint8Array(200);
 
 for (const perSecond of RATES) {

@@ -76,7 +76,7 @@ export async function arrangeHouse(options: HouseOptions) {
     ...(options.pieceBytesMax === undefined ? undefined : { pieceBytesMax: options.pieceBytesMax }),
   });
 
-  await store.createRegistry({
+  const { numId } = await store.createRegistry({
     ...registry,
     policy: policyPresets.strict,
     retention: eventRetentionDefault,
@@ -87,7 +87,10 @@ export async function arrangeHouse(options: HouseOptions) {
     stateNotificationTopic: "",
     credentials: [],
   });
-  await backbone.createSubscription({ id: "all", registry, leaseSeconds: 600 }, "earliest");
+  await backbone.createSubscription(
+    { id: "all", registry: { ...registry, numId }, leaseSeconds: 600 },
+    "earliest",
+  );
 
   const tenants: Tenant[] = [];
   for (let i = 0; i < options.devices; i++) {

@@ -4,7 +4,7 @@
  * Both are told after the acknowledgement, never before. A listener is a plain call: one that wants to take
  * its time must queue for itself, since nobody waits for it.
  */
-import type { RegistryRef } from "../registry/model.ts";
+import type { RegistryIdentity } from "../registry/model.ts";
 import type { TelemetryMessage } from "../telemetry/backbone.ts";
 import { registryKeyOf } from "./registry-key.ts";
 
@@ -14,11 +14,11 @@ export class DurableListeners {
   readonly #hints = new Map<string, Set<() => void>>();
   readonly #tails = new Map<string, Set<(message: DurableMessage) => void>>();
 
-  onDurable(registry: RegistryRef, hint: () => void): () => void {
+  onDurable(registry: RegistryIdentity, hint: () => void): () => void {
     return listen(this.#hints, registryKeyOf(registry), () => hint());
   }
 
-  tail(registry: RegistryRef, listener: (message: DurableMessage) => void): () => void {
+  tail(registry: RegistryIdentity, listener: (message: DurableMessage) => void): () => void {
     return listen(this.#tails, registryKeyOf(registry), (message) => listener(message));
   }
 

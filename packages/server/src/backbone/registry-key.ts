@@ -1,12 +1,12 @@
-/** A registry as one text, to find it in a map or a row, and back. */
-import type { RegistryRef } from "../registry/model.ts";
+/** A registry as one text, to find it in a map or a row, and back. Part of what is on disk. */
+import type { RegistryIdentity } from "../registry/model.ts";
 
-export function registryKeyOf(ref: RegistryRef): string {
-  return `${ref.project}/${ref.location}/${ref.registry}`;
+export function registryKeyOf(registry: RegistryIdentity): string {
+  return `${registry.project}/${registry.location}/${registry.registry}/${registry.numId}`;
 }
 
-/** @param key Made by {@link registryKeyOf}: none of the three ids can hold a slash. */
-export function parseRegistryKey(key: string): RegistryRef {
-  const [project = "", location = "", registry = ""] = key.split("/");
-  return { project, location, registry };
+/** @param key Made by {@link registryKeyOf}: none of the four can hold a slash. */
+export function parseRegistryKey(key: string): RegistryIdentity {
+  const [project = "", location = "", registry = "", numId = ""] = key.split("/");
+  return { project, location, registry, numId };
 }

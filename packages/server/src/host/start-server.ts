@@ -28,6 +28,7 @@ import {
   removeEndpoints,
   writeEndpoints,
 } from "./data-folder.ts";
+import { removeDepartedRegistries } from "./departed-registries.ts";
 import { createLogObserver } from "./log-observer.ts";
 import { createMetrics } from "./metrics.ts";
 import { createMqttListener } from "./mqtt-listener.ts";
@@ -96,6 +97,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const backbone = await openSqliteBackbone({ folder: folder.eventsFolder, ...system });
     undo.push(() => backbone.close());
     undo.push(await applyRetention(store, backbone, options.projects));
+    undo.push(
+      removeDepartedRegistries({
+        store,
+        backbone,
+        onFailure: (because) => log.error({ event: "registry_removal_failed", because }),
+      }).stop,
+    );
     await ensureBootstrapToken(store, folder, Date.now());
 
     const hostNames = [...new Set([...(options.hostNames ?? []), "localhost", "127.0.0.1", "::1"])];
@@ -252,7 +260,7 @@ async function applyRetention(
     if (kind !== "registry_created" && kind !== "registry_updated") return;
     store.findRegistry(registry).then(
       (record) => {
-        if (record !== undefined) backbone.setRetention(registry, record.retention);
+        if (record !== undefined) backbone.setRetention(record, record.retention);
       },
       () => {}, // The store's own health tells of it; the retention in force stays.
     );

@@ -74,11 +74,11 @@ export function mayflyRoutes(ports: {
       path: `${prefix}${registryPath}:tail`,
       permission: "mayfly.telemetry.tail",
       async handle(call) {
-        const { project, location, registry } = await registries.get(registryOf(call));
+        const { project, location, registry, numId } = await registries.get(registryOf(call));
         call.reply
           .header("content-type", "application/x-ndjson; charset=utf-8")
           .header("cache-control", "no-store");
-        return call.reply.send(ports.tails.open({ project, location, registry }));
+        return call.reply.send(ports.tails.open({ project, location, registry, numId }));
       },
     },
     {

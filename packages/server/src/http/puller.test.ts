@@ -6,7 +6,7 @@ import { createPuller } from "./puller.ts";
 
 const subscription: Subscription = {
   id: "sink-1",
-  registry: { project: "mayfly", location: "lab", registry: "plant" },
+  registry: { project: "mayfly", location: "lab", registry: "plant", numId: "11" },
   createdMs: 0,
   leaseSeconds: 60,
 };

@@ -52,11 +52,12 @@ export function subscriptionRoutes(ports: {
       permission: "pubsub.subscriptions.create",
       async handle(call) {
         const ref = refOf(call);
-        const { registry, leaseSeconds, from } = readSubscription(call.body);
-        if (registry.project !== ref.project) {
+        const { registry: wanted, leaseSeconds, from } = readSubscription(call.body);
+        if (wanted.project !== ref.project) {
           throw invalidField("registry", "The registry must be of the subscription's project.");
         }
-        await registries.get(registry);
+        const { project, location, registry: id, numId } = await registries.get(wanted);
+        const registry = { project, location, registry: id, numId };
         return formatSubscription(
           await backbone.createSubscription({ id: ref.id, registry, leaseSeconds }, from),
         );

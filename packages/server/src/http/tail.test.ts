@@ -5,7 +5,7 @@ import type { TelemetryMessage } from "../telemetry/backbone.ts";
 import { ApiError } from "./api-error.ts";
 import { createTails, TAIL_QUEUE_CHARACTERS_MAX } from "./tail.ts";
 
-const registry = { project: "mayfly", location: "lab", registry: "plant" };
+const registry = { project: "mayfly", location: "lab", registry: "plant", numId: "11" };
 
 function openTails(tailsMax?: number) {
   const listeners = new Set<(message: TelemetryMessage & { readonly messageId: string }) => void>();

@@ -6,7 +6,7 @@
  */
 import { Readable } from "node:stream";
 import type { CancelTimer, Timers } from "@mayfly/core";
-import type { RegistryRef } from "../registry/model.ts";
+import type { RegistryIdentity } from "../registry/model.ts";
 import type { Backbone } from "../telemetry/backbone.ts";
 import { ApiError } from "./api-error.ts";
 import { formatMessage } from "./subscription-json.ts";
@@ -19,7 +19,7 @@ const heartbeatMillis = 15_000;
 
 export interface Tails {
   /** A byte stream; it ends when destroyed or when {@link Tails.close} is called. @throws {ApiError} RESOURCE_EXHAUSTED, UNAVAILABLE */
-  open(registry: RegistryRef): Readable;
+  open(registry: RegistryIdentity): Readable;
   count(): number;
   close(): void;
 }

@@ -14,6 +14,11 @@ export interface RegistryRef {
   readonly registry: string;
 }
 
+/** A registry for as long as it lives: one made later under the same name has another numId. */
+export interface RegistryIdentity extends RegistryRef {
+  readonly numId: string;
+}
+
 /** A device by its string id or its numId: numIds are all digits, ids begin with a letter, so they can't be confused. */
 export interface DeviceRef extends RegistryRef {
   readonly device: string;

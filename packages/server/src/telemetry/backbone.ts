@@ -2,13 +2,16 @@
  * The backbone: where telemetry becomes durable, and from where applications read it. Adapters:
  * `backbone/memory`, `backbone/sqlite`; one contract suite.
  *
+ * A registry is named with its numId throughout: events, subscriptions and listeners belong to one registry, not
+ * to whichever bears its name later.
+ *
  * `append` answers only when the message would survive the loss of power; the device's PUBACK waits for
  * that answer. Reading is by durable subscriptions with leases: at-least-once, never a silent loss.
  */
-import type { EventRetention, RegistryRef } from "../registry/model.ts";
+import type { EventRetention, RegistryIdentity } from "../registry/model.ts";
 
 export interface TelemetryMessage {
-  readonly registry: RegistryRef;
+  readonly registry: RegistryIdentity;
   readonly deviceId: string;
   readonly deviceNumId: string;
   /** Text after `events/`, "" for none. */
@@ -30,7 +33,7 @@ export type AppendOutcome =
 export interface Subscription {
   /** Same rule as registry ids. Unique in its project. */
   readonly id: string;
-  readonly registry: RegistryRef;
+  readonly registry: RegistryIdentity;
   readonly createdMs: number;
   /** How long a delivered message stays hidden from other pulls: 10 to 600 s. */
   readonly leaseSeconds: number;
@@ -62,7 +65,10 @@ export interface Backbone {
   append(message: TelemetryMessage, done: (outcome: AppendOutcome) => void): void;
 
   /** Starts at the oldest message kept ("earliest") or after the newest ("latest"). @throws {StoreError} already_exists */
-  createSubscription(subscription: Omit<Subscription, "createdMs">, from: "earliest" | "latest"): Promise<Subscription>;
+  createSubscription(
+    subscription: Omit<Subscription, "createdMs">,
+    from: "earliest" | "latest",
+  ): Promise<Subscription>;
   findSubscription(project: string, id: string): Promise<Subscription | undefined>;
   listSubscriptions(project: string): Promise<readonly Subscription[]>;
   /** @throws {StoreError} not_found */
@@ -73,17 +79,35 @@ export interface Backbone {
   /** Resolves when the acknowledgements are durable. Unknown or late ackIds are ignored and counted. @returns how many took effect. @throws {StoreError} not_found */
   acknowledge(project: string, subscriptionId: string, ackIds: readonly string[]): Promise<number>;
   /** 0 gives the messages back at once. */
-  modifyLease(project: string, subscriptionId: string, ackIds: readonly string[], leaseSeconds: number): Promise<number>;
+  modifyLease(
+    project: string,
+    subscriptionId: string,
+    ackIds: readonly string[],
+    leaseSeconds: number,
+  ): Promise<number>;
   /** Called after each batch that became durable in a registry: a hint that a pull may find something. @returns stop. */
-  onDurable(registry: RegistryRef, hint: () => void): () => void;
+  onDurable(registry: RegistryIdentity, hint: () => void): () => void;
 
   /** Live messages of a registry as they become durable; a slow listener is never waited for. @returns stop. */
-  tail(registry: RegistryRef, listener: (message: TelemetryMessage & { readonly messageId: string }) => void): () => void;
+  tail(
+    registry: RegistryIdentity,
+    listener: (message: TelemetryMessage & { readonly messageId: string }) => void,
+  ): () => void;
 
   /** Takes effect at the next sweep (at most 60 s); also called at start for each registry. Unset registries use the default. */
-  setRetention(registry: RegistryRef, retention: EventRetention): void;
+  setRetention(registry: RegistryIdentity, retention: EventRetention): void;
   /** Runs the retention sweep now. @returns messages removed. */
   sweep(): Promise<number>;
+
+  /** Registries it has messages or subscriptions of, also what is left of one whose removal was cut short. */
+  listRegistries(): Promise<readonly RegistryIdentity[]>;
+  /**
+   * Removes a registry for good: its subscriptions first, then its messages, so many per transaction. What was
+   * durable when it was called is gone from the disk when it resolves; cut short, it can be called again, also
+   * by the next process. Other registries, one made anew under the same name too, are left alone.
+   * @throws {StoreError} closed, or the disk refuses: part of it may be removed.
+   */
+  removeRegistry(registry: RegistryIdentity): Promise<void>;
 
   status(): BackboneStatus;
   /** Makes what waits durable, then closes. */

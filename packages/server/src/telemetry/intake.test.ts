@@ -8,6 +8,7 @@ import { createIntake, eventBytesMax, type IntakeOutcome, stateBytesMax } from "
 
 const principal = {
   registry: { project: "mayfly", location: "here", registry: "greenhouse" },
+  registryNumId: "1",
   deviceId: "fern",
   deviceNumId: "2",
 } as DevicePrincipal;
@@ -31,7 +32,7 @@ test("an event carries its device, its instant and the device's own id to the ba
 
   assert.deepEqual(appended, [
     {
-      registry: principal.registry,
+      registry: { ...principal.registry, numId: "1" },
       deviceId: "fern",
       deviceNumId: "2",
       subfolder: "air",

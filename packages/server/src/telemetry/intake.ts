@@ -56,7 +56,7 @@ export function createIntake({ clock, registry, backbone }: IntakePorts): Intake
       if (payload.length > eventBytesMax) return done(tooLarge);
       backbone.append(
         {
-          registry: principal.registry,
+          registry: { ...principal.registry, numId: principal.registryNumId },
           deviceId: principal.deviceId,
           deviceNumId: principal.deviceNumId,
           subfolder,

@@ -19,8 +19,8 @@ export interface OpenedBackbone {
   readonly time: VirtualTime;
 }
 
-export const gauges = { project: "mayfly", location: "europe-west1", registry: "gauges" };
-export const valves = { ...gauges, registry: "valves" };
+export const gauges = { project: "mayfly", location: "europe-west1", registry: "gauges", numId: "11" };
+export const valves = { ...gauges, registry: "valves", numId: "12" };
 
 export function message(
   deviceId: string,
@@ -378,6 +378,68 @@ export function backboneContract(
 
     assert.equal(await opened.backbone.sweep(), 1);
     assert.deepEqual(await pullTexts(opened), ["kept"]);
+  });
+
+  promises(
+    "a removed registry's messages and subscriptions are gone, and no other registry's are",
+    async (opened) => {
+      const { backbone } = opened;
+      await subscribe(opened);
+      await backbone.createSubscription({ id: "other", registry: valves, leaseSeconds: 60 }, "earliest");
+      for (const registry of [gauges, valves]) {
+        await appendAll(opened, [
+          message("gauge-1", "a", { registry }),
+          message("gauge-2", "b", { registry }),
+        ]);
+      }
+      const [first] = await backbone.pull("mayfly", "app", 1);
+      await backbone.acknowledge("mayfly", "app", [first?.ackId ?? ""]);
+
+      await backbone.removeRegistry(gauges);
+      await backbone.removeRegistry(gauges);
+
+      assert.deepEqual(await backbone.listRegistries(), [valves]);
+      await assert.rejects(backbone.pull("mayfly", "app", 1), refusal("not_found"));
+      const left = await backbone.listSubscriptions("mayfly");
+      assert.deepEqual(
+        left.map((one) => one.id),
+        ["other"],
+      );
+      assert.equal((await backbone.pull("mayfly", "other", 10)).length, 2);
+      await subscribe(opened, "earliest");
+      assert.deepEqual(await pullTexts(opened), []);
+    },
+  );
+
+  promises(
+    "a registry made anew under a removed one's name keeps its own events, and never has the old ones",
+    async (opened) => {
+      const { backbone } = opened;
+      const anew = { ...gauges, numId: "13" };
+      await appendAll(opened, [message("gauge-1", "old")]);
+      await backbone.createSubscription({ id: "new", registry: anew, leaseSeconds: 60 }, "earliest");
+      await appendAll(opened, [message("gauge-1", "new", { registry: anew })]);
+
+      await backbone.removeRegistry(gauges);
+      await appendAll(opened, [
+        message("gauge-1", "straggler"),
+        message("gauge-1", "newer", { registry: anew }),
+      ]);
+
+      assert.deepEqual((await backbone.pull("mayfly", "new", 10)).map(textOf), ["new", "newer"]);
+    },
+  );
+
+  promises("a registry is known by its messages, and by its subscriptions alone", async (opened) => {
+    await subscribe(opened);
+    await appendAll(opened, [message("gauge-1", "a", { registry: valves })]);
+
+    const known = await opened.backbone.listRegistries();
+
+    assert.deepEqual(
+      known.toSorted((a, b) => (a.numId < b.numId ? -1 : 1)),
+      [gauges, valves],
+    );
   });
 
   promises(

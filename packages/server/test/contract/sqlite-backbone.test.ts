@@ -180,6 +180,52 @@ test("cursors left behind by a deletion that was cut short are removed at the ne
   after.close();
 });
 
+test("a registry's removal outlives the process, takes many small steps, and never reuses a block's number", async () => {
+  const folder = freshFolder();
+  const time = new VirtualTime();
+  const before = await open(folder, { partitions: 1 }, time);
+  await before.createSubscription(subscription, "earliest");
+  const ids: string[] = [];
+  for (let n = 0; n < 150; n += 1) {
+    const [outcome] = await appendAll({ backbone: before, time }, [message("gauge-1", `${n}`)]);
+    if (outcome?.kind === "durable") ids.push(outcome.messageId);
+  }
+  const received = await before.pull("mayfly", "app", 10);
+  await before.acknowledge("mayfly", "app", [received[5]?.ackId ?? ""]);
+
+  await before.removeRegistry(gauges);
+  await before.close();
+
+  const database = new DatabaseSync(join(folder, "events-0.db"), { readOnly: true });
+  for (const table of ["block", "registry", "cursor", "acknowledgement", "subscription"]) {
+    assert.equal(database.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.["n"], 0, table);
+  }
+  database.close();
+  const after = await open(folder, {}, time);
+  const [outcome] = await appendAll({ backbone: after, time }, [message("gauge-1", "later")]);
+  assert.ok(outcome?.kind === "durable" && !ids.includes(outcome.messageId));
+  await after.close();
+});
+
+test("a removal that was cut short is known to the next process, which ends it", async () => {
+  const folder = freshFolder();
+  const time = new VirtualTime();
+  const before = await open(folder, { partitions: 2 }, time);
+  await before.createSubscription(subscription, "earliest");
+  await appendAll({ backbone: before, time }, [message("gauge-1", "a"), message("gauge-2", "b")]);
+  await before.close();
+  const database = new DatabaseSync(join(folder, "events-0.db"));
+  database.exec("DELETE FROM subscription; DELETE FROM block");
+  database.close();
+
+  const again = await open(folder, {}, time);
+  const known = await again.listRegistries();
+  await again.removeRegistry(gauges);
+
+  assert.deepEqual([known, await again.listRegistries()], [[gauges], []]);
+  await again.close();
+});
+
 test("a file at its size cap refuses disk_full and says so, and recovers once retention made room", async () => {
   const folder = freshFolder();
   const time = new VirtualTime();

@@ -176,10 +176,12 @@ export async function publish(
   house: AdminHouse,
   message: { readonly deviceId: string; readonly text: string; readonly subfolder?: string },
 ): Promise<string> {
+  const ref = { project: "mayfly", location: "lab", registry: "plant" };
+  const numId = (await house.store.findRegistry(ref))?.numId ?? "";
   const outcome = await new Promise<Parameters<Parameters<Backbone["append"]>[1]>[0]>((done) => {
     house.backbone.append(
       {
-        registry: { project: "mayfly", location: "lab", registry: "plant" },
+        registry: { ...ref, numId },
         deviceId: message.deviceId,
         deviceNumId: "2928540609735937",
         subfolder: message.subfolder ?? "",

@@ -5,7 +5,7 @@
  * time. Messages appended before the commit timer fires become durable together, as they do on disk.
  */
 import type { CancelTimer, Clock, Timers } from "@mayfly/core";
-import { type EventRetention, eventRetentionDefault, type RegistryRef } from "../../registry/model.ts";
+import { type EventRetention, eventRetentionDefault, type RegistryIdentity } from "../../registry/model.ts";
 import { StoreError } from "../../registry/store.ts";
 import type {
   AppendOutcome,
@@ -18,7 +18,7 @@ import type {
 import { PULL_MAX, QUEUED_BYTES_MAX, QUEUED_MESSAGES_MAX, SWEEP_MILLIS } from "../bounds.ts";
 import type { BackboneCounters } from "../counters.ts";
 import { DurableListeners, type DurableMessage } from "../durable-listeners.ts";
-import { registryKeyOf } from "../registry-key.ts";
+import { parseRegistryKey, registryKeyOf } from "../registry-key.ts";
 import { MemoryLog } from "./memory-log.ts";
 import { MemorySubscription } from "./memory-subscription.ts";
 
@@ -126,15 +126,15 @@ class InMemory implements MemoryBackbone {
     return held.modifyLease(ackIds, nowMillis + leaseSeconds * 1000, nowMillis);
   }
 
-  onDurable(registry: RegistryRef, hint: () => void): () => void {
+  onDurable(registry: RegistryIdentity, hint: () => void): () => void {
     return this.#listeners.onDurable(registry, hint);
   }
 
-  tail(registry: RegistryRef, listener: (message: DurableMessage) => void): () => void {
+  tail(registry: RegistryIdentity, listener: (message: DurableMessage) => void): () => void {
     return this.#listeners.tail(registry, listener);
   }
 
-  setRetention(registry: RegistryRef, retention: EventRetention): void {
+  setRetention(registry: RegistryIdentity, retention: EventRetention): void {
     this.#retentions.set(registryKeyOf(registry), retention);
   }
 
@@ -147,6 +147,22 @@ class InMemory implements MemoryBackbone {
     }
     for (const held of this.#subscriptions.values()) held.forgetRemoved();
     return removed;
+  }
+
+  async listRegistries(): Promise<readonly RegistryIdentity[]> {
+    this.#refuseIfClosed();
+    const held = [...this.#subscriptions.values()].map(({ subscription }) => subscription.registry);
+    return [...new Set([...this.#logs.keys(), ...held.map(registryKeyOf)])].map(parseRegistryKey);
+  }
+
+  async removeRegistry(registry: RegistryIdentity): Promise<void> {
+    this.#refuseIfClosed();
+    const key = registryKeyOf(registry);
+    for (const [path, { subscription }] of this.#subscriptions) {
+      if (registryKeyOf(subscription.registry) === key) this.#subscriptions.delete(path);
+    }
+    this.#logs.delete(key);
+    this.#retentions.delete(key);
   }
 
   counters(): BackboneCounters {

@@ -5,7 +5,7 @@ import type { TelemetryMessage } from "../../telemetry/backbone.ts";
 import { BlockBuilder, decodeMessage } from "./block.ts";
 import { messageIdOf, messageIdPrefix, parseMessageId } from "./message-id.ts";
 
-const registry = { project: "mayfly", location: "europe-west1", registry: "gauges" };
+const registry = { project: "mayfly", location: "europe-west1", registry: "gauges", numId: "11" };
 const messages: fc.Arbitrary<TelemetryMessage> = fc
   .record({
     deviceId: fc.stringMatching(/^[a-z][a-z0-9]{2,40}$/),
@@ -33,7 +33,12 @@ test("what went into a block comes out of it, each message by its index", () => 
       const { buffer, length } = builder.seal();
 
       assert.equal(length, expectedLength);
-      const place = { registryKey: "mayfly/europe-west1/gauges", partition: 3, block: 17, count: all.length };
+      const place = {
+        registryKey: "mayfly/europe-west1/gauges/11",
+        partition: 3,
+        block: 17,
+        count: all.length,
+      };
       for (const [index, message] of all.entries()) {
         const decoded = decodeMessage(new Uint8Array(buffer, 0, length), place, index);
         assert.deepEqual(decoded, { messageId: `1703${String(index).padStart(4, "0")}`, ...message });

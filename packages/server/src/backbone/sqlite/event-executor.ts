@@ -20,6 +20,8 @@ type Answer<K extends OperationKind> = EventOperations[K]["answer"];
 
 /** Blocks one sweep removes before it lets others write: some 8 ms of work. */
 const SWEEP_BLOCKS_MAX = 64;
+/** Acknowledgements removed with a registry in one transaction; rows of some 50 bytes. */
+const ACKNOWLEDGEMENTS_MAX = 1_000;
 const PROBE_BYTES = 32 * 1024;
 
 export class EventExecutor {
@@ -107,6 +109,10 @@ export class EventExecutor {
         return this.#totals();
       case "sweep":
         return this.#sweep(operation);
+      case "registries":
+        return this.#all("SELECT key FROM registry ORDER BY key").map((row) => String(row["key"]));
+      case "removeRegistry":
+        return this.#removeRegistry(operation);
       case "complete":
         this.setMeta("complete", 1);
         return undefined;
@@ -172,7 +178,9 @@ export class EventExecutor {
     let removedUnread = 0;
     let blocksLeft = SWEEP_BLOCKS_MAX;
     for (const { registryKey, beforeMs, bytesMax } of registries) {
-      const pk = this.#registryPk(registryKey);
+      // The registry may have been removed since the plan was made; asking must not bring its row back.
+      const pk = this.#findRegistryPk(registryKey);
+      if (pk === undefined) continue;
       const sum = "SELECT sum(bytes) AS bytes FROM block WHERE registry_pk = ?";
       let bytes = Number(this.#get(sum, pk)?.["bytes"] ?? 0);
       const oldest =
@@ -188,6 +196,29 @@ export class EventExecutor {
     }
     if (removed > 0) this.setMeta("block_floor", this.#nextBlock - 1);
     return { removed, removedUnread, isDone: blocksLeft > 0 };
+  }
+
+  #removeRegistry({ registryKey }: Take<"removeRegistry">): Answer<"removeRegistry"> {
+    const pk = this.#findRegistryPk(registryKey);
+    if (pk === undefined) return { isDone: true };
+    const cursor = this.#get("SELECT uid FROM cursor WHERE registry_pk = ? LIMIT 1", pk);
+    if (cursor !== undefined) {
+      const uid = String(cursor["uid"]);
+      const some = "SELECT block FROM acknowledgement WHERE uid = ? ORDER BY block LIMIT ?";
+      const blocks = this.#all(some, uid, ACKNOWLEDGEMENTS_MAX).map((row) => Number(row["block"]));
+      const last = blocks.at(-1) ?? 0;
+      this.#run("DELETE FROM acknowledgement WHERE uid = ? AND block <= ?", uid, last);
+      if (blocks.length < ACKNOWLEDGEMENTS_MAX) this.#run("DELETE FROM cursor WHERE uid = ?", uid);
+      return { isDone: false };
+    }
+    const oldest = "SELECT block FROM block WHERE registry_pk = ? ORDER BY block LIMIT ?";
+    const rows = this.#all(oldest, pk, SWEEP_BLOCKS_MAX);
+    for (const row of rows) this.#run("DELETE FROM block WHERE block = ?", Number(row["block"]));
+    if (rows.length > 0) this.setMeta("block_floor", this.#nextBlock - 1);
+    if (rows.length === SWEEP_BLOCKS_MAX) return { isDone: false };
+    this.#run("DELETE FROM registry WHERE pk = ?", pk);
+    this.#registryPks.delete(registryKey);
+    return { isDone: true };
   }
 
   /** @returns Messages in it that a subscription had not acknowledged, once per subscription. */
@@ -218,6 +249,11 @@ export class EventExecutor {
     const pk = Number(this.#get("SELECT pk FROM registry WHERE key = ?", key)?.["pk"]);
     this.#registryPks.set(key, pk);
     return pk;
+  }
+
+  #findRegistryPk(key: string): number | undefined {
+    const row = this.#get("SELECT pk FROM registry WHERE key = ?", key);
+    return row === undefined ? undefined : Number(row["pk"]);
   }
 
   #meta(name: string): number {

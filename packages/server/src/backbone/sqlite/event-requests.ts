@@ -78,6 +78,10 @@ export interface EventOperations {
     take: { registries: readonly RegistrySweep[] };
     answer: { readonly removed: number; readonly removedUnread: number; readonly isDone: boolean };
   };
+  /** Keys of the registries this partition has a row of. */
+  registries: { take: Record<never, never>; answer: readonly string[] };
+  /** Removes a bounded part of a registry, its row last. */
+  removeRegistry: { take: { registryKey: string }; answer: { readonly isDone: boolean } };
   complete: { take: Record<never, never>; answer: undefined };
   /** Writes and removes some bytes, to learn whether the disk takes them. */
   probe: { take: Record<never, never>; answer: undefined };

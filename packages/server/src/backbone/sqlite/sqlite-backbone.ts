@@ -7,7 +7,7 @@
  */
 import { join } from "node:path";
 import type { CancelTimer, Clock, Random, Timers } from "@mayfly/core";
-import { type EventRetention, eventRetentionDefault, type RegistryRef } from "../../registry/model.ts";
+import { type EventRetention, eventRetentionDefault, type RegistryIdentity } from "../../registry/model.ts";
 import { StoreError } from "../../registry/store.ts";
 import { drawNumId } from "../../store/num-id.ts";
 import { checkSqliteVersion } from "../../store/sqlite/database.ts";
@@ -23,7 +23,7 @@ import type {
 import { PULL_MAX, QUEUED_BYTES_MAX, QUEUED_MESSAGES_MAX, SWEEP_MILLIS } from "../bounds.ts";
 import type { BackboneCounters } from "../counters.ts";
 import { DurableListeners, type DurableMessage } from "../durable-listeners.ts";
-import { registryKeyOf } from "../registry-key.ts";
+import { parseRegistryKey, registryKeyOf } from "../registry-key.ts";
 import { encodedBytesMax } from "./block.ts";
 import { BlockCache } from "./block-cache.ts";
 import { partitionOf } from "./device-partition.ts";
@@ -192,15 +192,15 @@ class InSqlite implements SqliteBackbone {
     return this.#getSubscription(project, subscriptionId).modifyLease(ackIds, leaseSeconds);
   }
 
-  onDurable(registry: RegistryRef, hint: () => void): () => void {
+  onDurable(registry: RegistryIdentity, hint: () => void): () => void {
     return this.#listeners.onDurable(registry, hint);
   }
 
-  tail(registry: RegistryRef, listener: (message: DurableMessage) => void): () => void {
+  tail(registry: RegistryIdentity, listener: (message: DurableMessage) => void): () => void {
     return this.#listeners.tail(registry, listener);
   }
 
-  setRetention(registry: RegistryRef, retention: EventRetention): void {
+  setRetention(registry: RegistryIdentity, retention: EventRetention): void {
     this.#retentions.set(registryKeyOf(registry), retention);
   }
 
@@ -220,6 +220,30 @@ class InSqlite implements SqliteBackbone {
     }
     if (removed > 0) this.#cache.clear();
     return removed;
+  }
+
+  async listRegistries(): Promise<readonly RegistryIdentity[]> {
+    this.#refuseIfClosed();
+    const keys = await Promise.all(this.#partitions.map((partition) => partition.operate("registries", {})));
+    return [...new Set(keys.flat())].map(parseRegistryKey);
+  }
+
+  async removeRegistry(registry: RegistryIdentity): Promise<void> {
+    this.#refuseIfClosed();
+    const registryKey = registryKeyOf(registry);
+    this.#retentions.delete(registryKey);
+    // Definitions first, in one place: whatever ends the process after that, no subscription is half there.
+    for (const [path, { uid, registryKey: own }] of [...this.#subscriptions]) {
+      if (own !== registryKey) continue;
+      this.#subscriptions.delete(path);
+      await this.#partition(0).operate("undefine", { uid });
+    }
+    for (const partition of this.#partitions) {
+      for (let isDone = false; !isDone; ) {
+        ({ isDone } = await partition.operate("removeRegistry", { registryKey }));
+      }
+    }
+    this.#cache.clear();
   }
 
   counters(): BackboneCounters {
