@@ -131,6 +131,19 @@ test("digests of the awkward message lengths are signed and verify with OpenSSL"
   assert.deepEqual(bench.failures, []);
 });
 
+test("callers at the same time each get the answer to their own question", async () => {
+  const bench = new Bench(testChip({ seed: 5, faults: { brown_out: 0.1, flipped_bit: 0.002 } }), "whole");
+
+  await Promise.all(
+    [0, 2, 4, 0, 4, 2, 0].flatMap((slot, index) => [
+      bench.carryOut({ kind: "sign", slot, message: `message ${index}` }),
+      bench.carryOut({ kind: "serial" }),
+    ]),
+  );
+
+  assert.ok(bench.failures.length < 4, `failures: ${bench.failures.join(", ")}`);
+});
+
 /** A chip, a driver, and somebody who knows what is in the chip. */
 class Bench {
   readonly failures: string[] = [];

@@ -17,10 +17,11 @@ export type Script = readonly (string | ScriptedAnswer | "nack-write")[];
 
 export class RecordingBus implements I2cBus, ChipTime {
   readonly #script: (string | ScriptedAnswer)[];
-  readonly #wakeAnswer: string | undefined;
+  #wakeAnswer: string | undefined;
   /** One line per transaction: `wake`, `W …`, `W! …` not acknowledged, `R n`, `R! n`. */
   readonly lines: string[] = [];
   readonly addresses = new Set<number>();
+  readonly pulsedAtMillis: number[] = [];
   bytesOnBus = 0;
   #millis = 0;
   #output: Uint8Array = new Uint8Array(0);
@@ -40,6 +41,11 @@ export class RecordingBus implements I2cBus, ChipTime {
     return this.lines.filter((line) => line.startsWith("W ") && line !== "W 00").map((line) => line.slice(2));
   }
 
+  /** From now on nobody wakes. */
+  forgetWakeAnswer(): void {
+    this.#wakeAnswer = undefined;
+  }
+
   unusedAnswers(): number {
     return this.#script.length;
   }
@@ -48,7 +54,8 @@ export class RecordingBus implements I2cBus, ChipTime {
     this.addresses.add(address);
     this.bytesOnBus += 1 + bytes.length;
     const line = toHex(bytes);
-    if (bytes[0] === 0x00 && this.#busyPolls > 0) return this.#nack(`W! ${line}`);
+    const isDeaf = this.#busyPolls > 0 || this.#output.length === 0;
+    if (bytes[0] !== 0x03 && isDeaf) return this.#nack(`W! ${line}`);
     if (bytes[0] === 0x00) this.#at = 0;
     if (bytes[0] === 0x03) {
       const next = this.#script.shift();
@@ -80,6 +87,7 @@ export class RecordingBus implements I2cBus, ChipTime {
 
   async wake(): Promise<void> {
     this.lines.push("wake");
+    this.pulsedAtMillis.push(this.#millis);
     this.bytesOnBus += 2;
     if (this.#wakeAnswer === undefined) return;
     this.#output = fromHex(this.#wakeAnswer);

@@ -58,6 +58,7 @@ export class CommandRunner implements CommandPort {
   }
 
   async #attempt<T>(run: (chip: CommandPort) => Promise<T>): Promise<T> {
+    let wasSilent: ChipError | undefined;
     for (let attempt = 1; ; attempt++) {
       const sequence = new CommandSequence(this.#context);
       try {
@@ -68,17 +69,24 @@ export class CommandRunner implements CommandPort {
       } catch (error) {
         if (sequence.lost === undefined) {
           if (leavesStateInDoubt(error)) this.#context.power.forget();
+          // It took a command a moment ago: it is not absent, it hangs.
+          if (wasSilent !== undefined && isAbsence(error)) throw wasSilent;
           throw error;
         }
       } finally {
         sequence.end();
       }
       const lost: LostSequence = sequence.lost;
+      wasSilent = lost.error.code === "chip_busy_timeout" ? lost.error : undefined;
       if (lost.error.code !== "watchdog_expired" && lost.again === "often") this.#context.power.forget();
       const isLast = attempt >= (lost.again === "once" ? 2 : SEQUENCE_ATTEMPTS_MAX);
       if (isLast || sequence.mayNotRepeat) throw lost.error;
     }
   }
+}
+
+function isAbsence(error: unknown): boolean {
+  return error instanceof ChipError && error.code === "chip_absent";
 }
 
 /** After a plain refusal by the chip it is awake as before; after anything else we would rather wake it again. */

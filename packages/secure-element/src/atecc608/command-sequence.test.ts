@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromHex, RecordingBus, type Script, type ScriptedAnswer, toHex } from "../../test/recording-bus.ts";
 import * as trace from "../../test/traces.ts";
+import { crc16 } from "../crc16.ts";
 import { Atecc608 } from "./atecc608.ts";
 import { ChipError, type ChipErrorCode } from "./chip-error.ts";
 import { commandPort, SEQUENCE_ATTEMPTS_MAX } from "./command-port.ts";
 import { SENDS_MAX } from "./command-sequence.ts";
+import { DEADLINE_MARGIN_MILLIS } from "./execution-times.ts";
 import { opcodes } from "./opcodes.ts";
 
 const nothing = new Uint8Array(0);
@@ -150,17 +152,42 @@ test("a refusal is reported at once, with its status", async () => {
 test("a chip that takes a command and never answers is given up past the vendor's maximum", async () => {
   const { bus, chip } = chipAnswering([never, never, never]);
 
-  await rejects(chip.info("revision"), "chip_absent");
+  await rejects(chip.info("revision"), "chip_busy_timeout");
 
-  // Three waits of 5 + 50 ms at most, and pulses that nobody answers.
+  // One wait of 5 + 50 ms, and pulses that nobody answers.
   assert.ok(bus.monotonicMillis() < 500);
+});
+
+test("Sign is waited for as long as the vendor allows at the chip's clock divider, and a margin", async () => {
+  for (const [chipMode, part, executionMillisMax] of [
+    [0x00, "608", 115],
+    [0x28, "608", 220],
+    [0x68, "608", 665],
+    [0x00, "508A", 60],
+  ] as const) {
+    // Sign is taken, never answered, and then nobody wakes: the wait is the time until the first pulse.
+    const bus = new RecordingBus([configWith(chipMode), trace.success, never]);
+    const chip = new Atecc608(bus, { time: bus, part });
+    await chip.traits();
+    const start = bus.monotonicMillis();
+    bus.forgetWakeAnswer();
+
+    await rejects(chip.signDigest(0, digest), "chip_busy_timeout");
+
+    const pulsedAfter = (bus.pulsedAtMillis.at(1) ?? 0) - start;
+    assert.ok(pulsedAfter >= executionMillisMax + DEADLINE_MARGIN_MILLIS, `${pulsedAfter} ms is too early`);
+    assert.ok(
+      pulsedAfter <= executionMillisMax + DEADLINE_MARGIN_MILLIS + 10,
+      `${pulsedAfter} ms is too late`,
+    );
+  }
 });
 
 test("a clock that stands still does not keep the driver polling", async () => {
   const bus = new RecordingBus([never]);
   const chip = new Atecc608(bus, { time: { monotonicMillis: () => 0, delayMicros: async () => {} } });
 
-  await rejects(chip.info("revision"), "chip_absent");
+  await rejects(chip.info("revision"), "chip_busy_timeout");
 });
 
 test("a group that is not acknowledged is offered once more, then the chip is woken and the sequence begun again", async () => {
@@ -269,6 +296,15 @@ test("a long sequence idles and wakes before the watchdog can fire", async () =>
 
   assert.deepEqual(bus.written(), [trace.readConfig0, trace.nonce43, "02", sign]);
 });
+
+/** The traces' first block of the Configuration zone, with another ChipMode (byte 19). */
+function configWith(chipMode: number): string {
+  const answer = fromHex(trace.config0);
+  answer[1 + 19] = chipMode;
+  const crc = crc16(answer, 0, answer.length - 2);
+  answer.set([crc & 0xff, crc >> 8], answer.length - 2);
+  return toHex(answer);
+}
 
 function chipAnswering(script: Script): { bus: RecordingBus; chip: Atecc608 } {
   const bus = new RecordingBus(script);

@@ -1,3 +1,4 @@
+/// <reference path="./i2c-bus.d.ts" />
 /**
  * A Linux I2C adapter (`/dev/i2c-N`) through the package `i2c-bus`, which is loaded here, when it is used, or not at all.
  *
@@ -5,6 +6,7 @@
  * the bus clock, so the adapter must be set to 100 kHz (`dtparam=i2c_arm_baudrate=100000` on a Raspberry Pi); up to
  * 133 kHz will do. Run against a stand-in for `i2c-bus` only, not yet on hardware: `docs/hardware.md` has the list.
  */
+/// <reference path="./i2c-bus.d.ts" />
 import { BusError, type I2cBus } from "../../bus.ts";
 
 /** What we use of `i2c-bus` 5: its promise interface. */
@@ -46,19 +48,15 @@ export async function openLinuxI2cBus(
 }
 
 async function importI2cBus(): Promise<I2cBusModule> {
-  // A name the compiler does not follow: the package is optional, and is not among our dependencies.
-  const name: string = "i2c-bus";
   try {
-    const loaded: { readonly default?: I2cBusModule } & Partial<I2cBusModule> = await import(name);
-    // It is CommonJS: all of it is the default.
-    const module = loaded.default ?? loaded;
-    if (module.openPromisified === undefined) throw new TypeError("i2c-bus has no openPromisified");
-    return module as I2cBusModule;
+    return (await import("i2c-bus")).default;
   } catch (cause) {
     throw new BusError(
       "bus_failed",
       "the package i2c-bus is needed for a Linux I2C bus: npm install i2c-bus",
-      { cause },
+      {
+        cause,
+      },
     );
   }
 }
