@@ -1,4 +1,3 @@
-/// <reference path="./i2c-bus.d.ts" />
 /**
  * A Linux I2C adapter (`/dev/i2c-N`) through the package `i2c-bus`, which is loaded here, when it is used, or not at all.
  *
