@@ -21,6 +21,8 @@ export type FailureCode =
   | "server_answer"
   | "server_start"
   | "agent_refused"
+  | "chip_refused"
+  | "lock_not_agreed"
   | "demo_failed"
   | "messages_lost"
   | "check_failed";

@@ -7,6 +7,7 @@
 import { Command, CommanderError } from "commander";
 import { addAdminTokenCommands } from "./commands/admin-token.ts";
 import { addAgentCommand } from "./commands/agent.ts";
+import { addChipCommands } from "./commands/chip.ts";
 import { addCommandCommands } from "./commands/command.ts";
 import { addConfigCommands } from "./commands/config.ts";
 import { addDemoCommand } from "./commands/demo.ts";
@@ -42,6 +43,7 @@ export function createProgram(version: string): Command {
   addPullCommands(program);
   addTailCommand(program);
   addAgentCommand(program);
+  addChipCommands(program);
   addAdminTokenCommands(program);
   addDoctorCommand(program);
   for (const command of allCommands(program)) {

@@ -10,6 +10,7 @@ import { createProgram } from "../src/program.ts";
 const text = readFileSync(new URL("../../../docs/reference/cli.md", import.meta.url), "utf8");
 /** Flags the table calls by the name of their group. */
 const serverFlags = ["--url", "--token", "--ca", "--data"];
+const chipFlags = ["--i2c", "--socket"];
 const registryFlags = ["--project", "--location", "--registry"];
 
 function leaves(command: Command, path: readonly string[]): readonly { command: Command; path: string }[] {
@@ -28,6 +29,8 @@ for (const { command, path } of leaves(createProgram("0.0.0"), [])) {
     if (/\bserver\b/.test(flags)) for (const flag of serverFlags) named.add(flag);
     if (/\bregistry\b(?!`)/.test(flags.replaceAll("--registry", "")))
       for (const flag of registryFlags) named.add(flag);
+
+    if (/\bchip\b/.test(flags)) for (const flag of chipFlags) named.add(flag);
 
     const has = new Set(
       command.options.map((option) => option.long ?? "").filter((flag) => flag !== "--json"),

@@ -14,36 +14,18 @@ import {
   verifyDeviceToken,
 } from "@mayfly/core/token";
 import type { Command } from "commander";
-import { LOCATION_DEFAULT, type PlaceFlags, PROJECT_DEFAULT, registryOf } from "../connection.ts";
+import { LOCATION_DEFAULT, PROJECT_DEFAULT } from "../connection.ts";
 import { CommandFailure } from "../failure.ts";
-import {
-  durationSeconds,
-  newCommand,
-  newGroup,
-  oneOf,
-  outputOf,
-  required,
-  wholeNumber,
-  withRegistry,
-} from "../flags.ts";
+import { newCommand, newGroup, oneOf, outputOf, required, wholeNumber } from "../flags.ts";
 import { wallSeconds } from "../host/clock.ts";
-import { findEndpoints } from "../host/endpoints.ts";
-import { environmentSettings } from "../host/environment.ts";
 import { readText } from "../host/files.ts";
 import { fingerprintOf, platformVerifier, readPrivateKey, readPublicKey } from "../host/keys.ts";
+import { claimsFor, type TokenFlags, withToken } from "../token-order.ts";
 import { describeToken } from "../token-words.ts";
 
-/** Longer than any preset takes (24 h): minted all the same, with a remark. */
-const LIFETIME_USUAL_MAX_SECONDS = 86_400;
-
-interface MintFlags extends PlaceFlags {
+interface MintFlags extends TokenFlags {
   readonly json?: true;
-  readonly data?: string;
-  readonly device: string;
   readonly key: string;
-  readonly lifetime: number;
-  readonly audience?: string;
-  readonly sub: boolean;
 }
 
 interface VerifyFlags {
@@ -61,14 +43,12 @@ export function addTokenCommands(program: Command): void {
   const group = newGroup("token", "mint, look into and verify device tokens; needs no server");
   program.addCommand(group);
   group.addCommand(
-    withRegistry(newCommand("mint", "sign a token with a private key file and print it"))
-      .option("--data <DIR>", "data folder that says what the server's project and registry are")
-      .option("--key <FILE>", required("P-256 private key in PEM, SEC 1 or PKCS#8"))
-      .option("--device <DEVICE>", required("device id or numId"))
-      .option("--lifetime <DURATION>", "exp - iat, such as 90s, 15m, 1h", durationSeconds, 3_600)
-      .option("--audience <AUDIENCE>", "aud, where it is not the project")
-      .option("--no-sub", "leave out sub, as Cloud IoT Core's tokens did")
-      .action(mint),
+    withToken(
+      newCommand("mint", "sign a token with a private key file and print it").option(
+        "--key <FILE>",
+        required("P-256 private key in PEM, SEC 1 or PKCS#8"),
+      ),
+    ).action(mint),
   );
   group.addCommand(
     newCommand("inspect", "say what a token claims, in words; verifies nothing")
@@ -95,23 +75,8 @@ export function addTokenCommands(program: Command): void {
 
 async function mint(flags: MintFlags): Promise<void> {
   const output = outputOf(flags);
-  // A server on this machine supplies what no flag says; without one the flags suffice.
-  const endpoints = await findEndpoints(flags.data ?? environmentSettings().data);
-  const place = registryOf(flags, endpoints);
-  const devicePath = formatDeviceName({ ...place, device: flags.device });
-  parseDeviceName(devicePath);
   const key = await readPrivateKey(flags.key);
-  if (flags.lifetime > LIFETIME_USUAL_MAX_SECONDS) {
-    output.remark("mayfly: a lifetime beyond 24 h is refused by registries as they are created");
-  }
-
-  const iat = Math.floor(wallSeconds());
-  const claims = {
-    aud: flags.audience ?? place.project,
-    iat,
-    exp: iat + flags.lifetime,
-    ...(flags.sub ? { sub: devicePath } : {}),
-  };
+  const claims = await claimsFor(flags, output);
   const signingInput = encodeTokenSigningInput({ alg: "ES256", typ: "JWT", kid: key.keyId }, claims);
   const token = joinToken(signingInput, key.sign(signingInput));
 

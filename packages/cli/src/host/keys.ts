@@ -11,6 +11,7 @@ import {
   verify,
   X509Certificate,
 } from "node:crypto";
+import type { Sha256 } from "@mayfly/core";
 import type { PublicKeyFormat } from "@mayfly/core/admin";
 import type { SignatureVerifier } from "@mayfly/core/token";
 import { CommandFailure } from "../failure.ts";
@@ -36,6 +37,37 @@ export function generateDeviceKey(): { readonly privatePem: string; readonly pub
 /** SubjectPublicKeyInfo PEM of a private key PEM. */
 export function publicPemOf(privatePem: string): string {
   return createPublicKey(privatePem).export({ type: "spki", format: "pem" }).toString();
+}
+
+/** SubjectPublicKeyInfo of a P-256 key before its point: 04, X, Y (RFC 5480 §2). */
+const p256SpkiHead = Buffer.from("3059301306072a8648ce3d020106082a8648ce3d030107034200", "hex");
+
+/**
+ * A key as a chip gives it.
+ *
+ * @param point X‖Y, 64 bytes.
+ * @throws {CommandFailure} key_unusable: no point of P-256.
+ */
+export function publicKeyOfPoint(point: Uint8Array): {
+  readonly key: KeyObject;
+  readonly pem: string;
+  readonly keyId: string;
+} {
+  let key: KeyObject;
+  try {
+    key = createPublicKey({
+      key: Buffer.concat([p256SpkiHead, Buffer.of(0x04), point]),
+      format: "der",
+      type: "spki",
+    });
+  } catch (error) {
+    throw new CommandFailure("key_unusable", "the chip's public key is no point of P-256", { cause: error });
+  }
+  return {
+    key,
+    pem: key.export({ type: "spki", format: "pem" }).toString(),
+    keyId: fingerprintOf(key).slice(0, 16),
+  };
 }
 
 /** A device key in a file of this machine. */
@@ -119,6 +151,10 @@ export function fingerprintOf(publicKey: KeyObject): string {
     .update(publicKey.export({ type: "spki", format: "der" }))
     .digest("hex");
 }
+
+export const platformSha256: Sha256 = {
+  digest: (bytes) => Uint8Array.from(createHash("sha256").update(bytes).digest()),
+};
 
 /** Verifies with the platform; a candidate key's handle is a KeyObject. */
 export const platformVerifier: SignatureVerifier = {

@@ -71,9 +71,11 @@ export {
   type ChipObservation,
   chipSerialText,
   freshMemory,
+  keySlots,
   type ProvisioningPlan,
   type ProvisioningStep,
   planProvisioning,
+  rememberStep,
   type StationMemory,
   type WrittenContents,
 } from "./provisioning-plan.ts";

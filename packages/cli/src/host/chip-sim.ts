@@ -1,0 +1,126 @@
+/**
+ * A simulated chip on a socket of this machine, with its image in a file.
+ */
+import { rm, stat } from "node:fs/promises";
+import { connect } from "node:net";
+import { dirname, resolve } from "node:path";
+import type { ImageName } from "@mayfly/secure-element/sim";
+import { CommandFailure } from "../failure.ts";
+import { fileExists, makeOwnFolder } from "./files.ts";
+
+export interface ChipSimOrder {
+  /** A path, or `host:port`; port 0 takes a free one. */
+  readonly socket: string;
+  /** Where the image is kept. */
+  readonly imageFile?: string;
+  /** What a chip without an image is. */
+  readonly kind: ImageName;
+  readonly profile: "typical" | "worst";
+  readonly seed?: number;
+  readonly realTime: boolean;
+  readonly trace?: (line: string) => void;
+}
+
+export interface RunningChipSim {
+  readonly address: string;
+  /** Closes the socket and saves the image, where it has a file. */
+  close(): Promise<void>;
+}
+
+/** @throws {CommandFailure} in_use, file_unreadable, file_unwritable */
+export async function startChipSim(order: ChipSimOrder): Promise<RunningChipSim> {
+  const { createChipSim, ImageError } = await import("@mayfly/secure-element/sim");
+  const { loadChipImage, nodeSimCrypto, saveChipImage, startChipSocketServer } = await import(
+    "@mayfly/secure-element/node"
+  );
+  const { imageFile, seed, trace } = order;
+  const sim = openSim();
+  const save = async (): Promise<void> => {
+    if (imageFile === undefined) return;
+    try {
+      await makeOwnFolder(dirname(resolve(imageFile)));
+      saveChipImage(imageFile, sim.image());
+    } catch (error) {
+      throw new CommandFailure("file_unwritable", `cannot write ${imageFile}`, { cause: error });
+    }
+  };
+  // A new chip is kept from its first moment: its keys are in no other place.
+  if (imageFile !== undefined && !fileExists(imageFile)) await save();
+  const listen = await listenAddress(order.socket);
+  const server = await startChipSocketServer({
+    sim,
+    listen,
+    realTime: order.realTime,
+    ...(trace === undefined ? {} : { trace }),
+    ...(imageFile === undefined ? {} : { imageFile }),
+  }).catch((error: unknown) => {
+    const isTaken = (error as NodeJS.ErrnoException).code === "EADDRINUSE";
+    throw new CommandFailure(
+      isTaken ? "in_use" : "file_unwritable",
+      isTaken
+        ? `${order.socket} is in use`
+        : `cannot listen on ${order.socket}: ${String((error as Error).message)}`,
+      { cause: error },
+    );
+  });
+  return {
+    address: server.address,
+    async close() {
+      await server.close();
+      await save();
+    },
+  };
+
+  function openSim(): ReturnType<typeof createChipSim> {
+    const options = {
+      crypto: nodeSimCrypto(),
+      profile: order.profile,
+      ...(seed === undefined ? {} : { seed }),
+    };
+    if (imageFile === undefined || !fileExists(imageFile)) {
+      return createChipSim({ ...options, image: order.kind });
+    }
+    try {
+      return createChipSim({ ...options, image: loadChipImage(imageFile) });
+    } catch (error) {
+      const reason = error instanceof ImageError ? error.message : "it cannot be read";
+      throw new CommandFailure("file_unreadable", `cannot use ${imageFile}: ${reason}`, { cause: error });
+    }
+  }
+}
+
+/** Makes room where a simulator that was killed has left its socket. */
+async function listenAddress(
+  socket: string,
+): Promise<string | { readonly host: string; readonly port: number }> {
+  const match = /^([^/]+):(\d{1,5})$/.exec(socket);
+  if (match?.[1] !== undefined && match[2] !== undefined) {
+    return { host: match[1].replace(/^\[(.*)\]$/, "$1"), port: Number(match[2]) };
+  }
+  if (Buffer.byteLength(socket) > SOCKET_PATH_BYTES_MAX) {
+    throw new CommandFailure(
+      "usage",
+      `a socket's path has ${SOCKET_PATH_BYTES_MAX} bytes at most; this one has ${Buffer.byteLength(socket)}`,
+    );
+  }
+  await makeOwnFolder(dirname(resolve(socket)));
+  if (fileExists(socket) && (await stat(socket)).isSocket() && (await isOfNobody(socket))) {
+    await rm(socket, { force: true });
+  }
+  return socket;
+}
+
+/** Of a Unix socket, on every system we run on. */
+export const SOCKET_PATH_BYTES_MAX = 103;
+
+/** Refused by the system itself: a socket whose process is gone. */
+function isOfNobody(path: string): Promise<boolean> {
+  return new Promise((done) => {
+    const probe = connect(path);
+    probe.once("connect", () => {
+      probe.destroy();
+      done(false);
+    });
+    probe.once("error", (error: NodeJS.ErrnoException) => done(error.code === "ECONNREFUSED"));
+  });
+}

@@ -1,0 +1,89 @@
+/**
+ * A chip of this machine, or a simulated one behind a socket, ready for commands.
+ *
+ * The driver is loaded when a chip is used, so that commands without one start as fast as before.
+ */
+import type { ChipTime, I2cBus } from "@mayfly/secure-element";
+import type { Atecc608, SlotSigner } from "@mayfly/secure-element/signer";
+import { type ChipFlags, type ChipPlace, chipPlaceOf } from "../chip-flags.ts";
+import { monotonicMillis } from "./clock.ts";
+import { publicKeyOfPoint } from "./keys.ts";
+
+export interface OpenChip {
+  readonly chip: Atecc608;
+  /** 7-bit. */
+  readonly address: number;
+  /** The same bus, another address: for a chip that was told to move. */
+  at(address: number): Atecc608;
+  close(): Promise<void>;
+}
+
+/** Runs with the chip the flags name, then puts it to sleep and lets go of the bus. Rejects with ChipError, BusError. */
+export async function withOpenChip<T>(flags: ChipFlags, run: (opened: OpenChip) => Promise<T>): Promise<T> {
+  const opened = await openChip(chipPlaceOf(flags));
+  try {
+    const result = await run(opened);
+    await opened.chip.sleep();
+    return result;
+  } finally {
+    await opened.close();
+  }
+}
+
+/** @throws {BusError} (rejects) There is no such bus. */
+export async function openChip(place: ChipPlace & { readonly kind: "i2c" | "socket" }): Promise<OpenChip> {
+  const { Atecc608: Chip } = await import("@mayfly/secure-element/signer");
+  const { bus, time, close } =
+    place.kind === "i2c" ? await openLinux(place.bus) : await openSocket(place.bus);
+  const at = (address: number): Atecc608 => new Chip(bus, { address, time });
+  return { chip: at(place.address), address: place.address, at, close };
+}
+
+interface OpenBus {
+  readonly bus: I2cBus;
+  readonly time: ChipTime;
+  close(): Promise<void>;
+}
+
+async function openLinux(device: string): Promise<OpenBus> {
+  const { openLinuxI2cBus, systemChipTime } = await import("@mayfly/secure-element/node");
+  const bus = await openLinuxI2cBus(device);
+  return { bus, time: systemChipTime(), close: () => bus.close() };
+}
+
+async function openSocket(where: string): Promise<OpenBus> {
+  const { openSocketBus } = await import("@mayfly/secure-element/node");
+  const bus = await openSocketBus(where);
+  const openedAt = monotonicMillis();
+  return {
+    bus,
+    // The wait is the simulator's, whichever time it keeps. Between two waits a simulator in real time goes on
+    // without us, one in virtual time does not: the later of the two clocks is never behind the chip's.
+    time: {
+      monotonicMillis: () => Math.max(monotonicMillis() - openedAt, bus.time.monotonicMillis()),
+      delayMicros: (micros) => bus.time.delayMicros(micros),
+    },
+    close: async () => bus.close(),
+  };
+}
+
+/** A slot as the registry knows it. */
+export interface SlotKey {
+  readonly slot: number;
+  /** The name a registry gives the key. */
+  readonly keyId: string;
+  /** SubjectPublicKeyInfo. */
+  readonly pem: string;
+}
+
+/** Reads a slot's public key. Rejects with ChipError where there is none. */
+export async function readSlotKey(chip: Atecc608, slot: number): Promise<SlotKey> {
+  const { keyId, pem } = publicKeyOfPoint(await chip.publicKey(slot));
+  return { slot, keyId, pem };
+}
+
+/** Signs tokens with a slot, under the name the registry has for its key. */
+export async function openSlotSigner(chip: Atecc608, slot: number): Promise<SlotSigner> {
+  const { slotSigner } = await import("@mayfly/secure-element/signer");
+  return slotSigner(chip, { slot, keyId: (await readSlotKey(chip, slot)).keyId });
+}
