@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { ROOT } from "../tools/program.ts";
 
 type Manifest = {
+  readonly peerDependencies?: Readonly<Record<string, string>>;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly devDependencies?: Readonly<Record<string, string>>;
 };
@@ -32,6 +33,13 @@ test("what ships is what the packages depend on", () => {
   assert.deepEqual(
     namesUnder("What ships"),
     outsideNames(...packages.map((manifest) => manifest.dependencies)),
+  );
+});
+
+test("what a user may add is what the packages name as optional peers", () => {
+  assert.deepEqual(
+    namesUnder("What a user may add"),
+    outsideNames(...packages.map((manifest) => manifest.peerDependencies)),
   );
 });
 

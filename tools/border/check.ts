@@ -26,6 +26,7 @@ export type Manifest = {
   readonly name?: string;
   readonly exports?: Readonly<Record<string, string>>;
   readonly dependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
   readonly devDependencies?: Readonly<Record<string, string>>;
 };
 
@@ -179,7 +180,7 @@ function judgeBare(tree: Tree, place: Place, fact: ImportFact): readonly string[
 function isDeclared(tree: Tree, place: Place, name: string): boolean {
   const own = place.package === undefined ? undefined : tree.manifests.get(`packages/${place.package}`);
   if (own?.name === name) return true;
-  const inOwn = own?.dependencies !== undefined && Object.hasOwn(own.dependencies, name);
+  const inOwn = Object.hasOwn({ ...own?.dependencies, ...own?.peerDependencies }, name);
   if (inOwn || place.ships) return inOwn;
   // Tests, benches and tools use the root's development dependencies, and any package of the house.
   const root = tree.manifests.get("");

@@ -12,6 +12,8 @@ export type WorkingManifest = {
   readonly exports?: Readonly<Record<string, string>>;
   readonly bin?: Readonly<Record<string, string>>;
   readonly dependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional: boolean }>>;
 };
 
 export type PublishedManifest = Omit<WorkingManifest, "exports" | "bin"> & {
@@ -41,6 +43,10 @@ export function toPublishedManifest(working: WorkingManifest): PublishedManifest
     ...(bins.length > 0 ? { bin: Object.fromEntries(bins) } : {}),
     files: ["dist"],
     ...(working.dependencies === undefined ? {} : { dependencies: working.dependencies }),
+    ...(working.peerDependencies === undefined ? {} : { peerDependencies: working.peerDependencies }),
+    ...(working.peerDependenciesMeta === undefined
+      ? {}
+      : { peerDependenciesMeta: working.peerDependenciesMeta }),
   };
 }
 
