@@ -259,7 +259,7 @@ add("Read 02", "81 OTP, block", ["0F", "0F", "32 bytes"], call(0x02, 0x81, 0x08)
 add("Read 02", "01 OTP, word", ["0F", "0F", "4 bytes"], call(0x02, 0x01, 0x0f));
 add("Read 02", "82 open slot, block", ["0F", "0F", "32 bytes"], call(0x02, 0x82, 0x0c40));
 add("Read 02", "02 open slot, word", ["0F", "0F", "4 bytes"], call(0x02, 0x02, 0x0251));
-add("Read 02", "82 short last block", "03", call(0x02, 0x82, 0x0250));
+add("Read 02", "82 short last block", ["0F", "0F", "32 bytes"], call(0x02, 0x82, 0x0250));
 add("Read 02", "02 past the slot", "03", call(0x02, 0x02, 0x0252));
 add("Read 02", "82 private slot", "0F", call(0x02, 0x82, 0x0000));
 add("Read 02", "82 secret slot", "0F", call(0x02, 0x82, 0x0028));

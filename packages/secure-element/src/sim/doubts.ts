@@ -120,8 +120,11 @@ export const COUNTER_INCREMENT_NEEDS_CONFIG_LOCK = false;
 /** UpdateExtra works before the configuration is locked. Doubt: it is described for afterwards. */
 export const UPDATE_EXTRA_NEEDS_CONFIG_LOCK = false;
 
-/** Reading 32 bytes where the slot has fewer left. Doubt: writing there succeeds (vendor's test); reading is not described. */
-export const STATUS_OF_READING_SHORT_BLOCK = chipStatus.parse;
+/**
+ * What fills a 32-byte read of a slot's short last block: it succeeds, for the vendor's host library reads public keys
+ * that way. Doubt: which bytes come after the slot's own.
+ */
+export const SHORT_BLOCK_FILL_BYTE = 0x00;
 
 /** Before the data lock, OTP like data takes 32-byte writes only. Doubt: stated for data. */
 export const OTP_TAKES_WORDS_BEFORE_LOCK = false;

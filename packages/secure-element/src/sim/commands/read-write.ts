@@ -1,8 +1,8 @@
 /** Read (02) and Write (12), in clear. Encrypted access is not done: slots that ask for it answer 0F. */
 
 import type { ChipCore, Command, Outcome } from "../chip-core.ts";
-import { answer, done, executionError, parseError, statusAnswer } from "../chip-core.ts";
-import { OTP_TAKES_WORDS_BEFORE_LOCK, STATUS_OF_READING_SHORT_BLOCK, VALIDATED_NIBBLE } from "../doubts.ts";
+import { answer, done, executionError, parseError } from "../chip-core.ts";
+import { OTP_TAKES_WORDS_BEFORE_LOCK, SHORT_BLOCK_FILL_BYTE, VALIDATED_NIBBLE } from "../doubts.ts";
 import { isPrivate, isReadEncrypted, isSecret, writeConfig } from "../slot-policy.ts";
 import type { ZoneAddress } from "./zone-address.ts";
 import { findZoneAddress } from "./zone-address.ts";
@@ -10,9 +10,10 @@ import { findZoneAddress } from "./zone-address.ts";
 export function read(core: ChipCore, command: Command): Outcome {
   const place = findZoneAddress(command.param1, command.param2);
   if (place === undefined || command.data.length !== 0) return parseError();
-  if (place.present < place.length) return statusAnswer(STATUS_OF_READING_SHORT_BLOCK);
   if (!mayRead(core, place)) return executionError();
-  return answer(core.eeprom.bytes.slice(place.offset, place.offset + place.length));
+  const data = new Uint8Array(place.length).fill(SHORT_BLOCK_FILL_BYTE);
+  data.set(core.eeprom.bytes.subarray(place.offset, place.offset + place.present));
+  return answer(data);
 }
 
 function mayRead(core: ChipCore, place: ZoneAddress): boolean {
