@@ -59,10 +59,13 @@ export interface AdmissionRequest {
 
 export type AdmissionOutcome =
   | { readonly kind: "admitted"; readonly principal: DevicePrincipal }
-  /** `bridge_disabled`: the registry has this bridge switched off; told only to a peer that proved a key. */
+  /**
+   * `bridge_disabled`: the registry has this bridge switched off; told only to a peer that proved a key.
+   * `registry_unavailable`: nobody was judged, since the registry could not be read; the peer may come again.
+   */
   | {
       readonly kind: "refused";
-      readonly because: TokenError | "bridge_disabled";
+      readonly because: TokenError | "bridge_disabled" | "registry_unavailable";
       readonly serverSeconds: NumericDate;
     };
 
@@ -111,8 +114,13 @@ class AdmissionDesk implements Admission {
   }
 
   admitDeviceToken(request: AdmissionRequest, answer: (outcome: AdmissionOutcome) => void): void {
-    this.#ports.registry.lookUpAdmission(request.deviceName, (record) =>
-      answer(this.#judge(request, record)),
+    const { registry, clock } = this.#ports;
+    registry.lookUpAdmission(request.deviceName, (record) =>
+      answer(
+        record === "unavailable"
+          ? { kind: "refused", because: "registry_unavailable", serverSeconds: clock.wallSeconds() }
+          : this.#judge(request, record),
+      ),
     );
   }
 

@@ -256,6 +256,20 @@ for (const because of Object.keys(intakeRefusalOnHttp) as IntakeRefusal[]) {
   });
 }
 
+test("a registry that cannot be read is 503 to whoever asks, and no verdict", async () => {
+  const { house, call } = await openDeviceHouse();
+  house.store.lookUpConfig = (_, answer) => answer("unavailable");
+  const config = await call("GET", `${device}/config`);
+  house.store.lookUpAdmission = (_, answer) => answer("unavailable");
+
+  const known = await call("POST", `${device}:publishEvent`, { binaryData: "" });
+  const stranger = await call("POST", `${device}9:publishEvent`, {}, "Bearer x.y.z");
+
+  for (const answer of [config, known, stranger]) {
+    assert.deepEqual([answer.statusCode, answer.json().error.status], [503, "UNAVAILABLE"]);
+  }
+});
+
 async function sendRaw(text: string): Promise<string> {
   const { api } = await openDeviceHouse();
   await api.listen({ host: "127.0.0.1", port: 0 });

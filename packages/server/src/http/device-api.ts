@@ -19,7 +19,7 @@ import { refusalOnWire, TokenError } from "@mayfly/core/token";
 import { type FastifyInstance, type FastifyRequest, fastify } from "fastify";
 import type { Admission, DevicePrincipal } from "../auth/admission.ts";
 import type { DeviceActivity, DeviceConfigVersion, DeviceRef } from "../registry/model.ts";
-import type { RegistryStore } from "../registry/store.ts";
+import type { LookUp, RegistryStore } from "../registry/store.ts";
 import type { Intake, IntakeOutcome, IntakeRefusal } from "../telemetry/intake.ts";
 import { ApiError, invalidField } from "./api-error.ts";
 import { findBearerToken } from "./authorization.ts";
@@ -117,6 +117,7 @@ export function createDeviceApi(ports: DeviceApiPorts, options: DeviceApiOptions
       return outcome.principal;
     }
     const { because } = outcome;
+    if (because === "registry_unavailable") throw registryUnavailable();
     const isNamed = because instanceof TokenError && refusalOnWire[because.code].named;
     throw permissionDenied(
       isNamed ? { "mayfly-refusal": because.code, "mayfly-time": String(outcome.serverSeconds) } : {},
@@ -202,10 +203,11 @@ function deviceApiRoutes(
         if (!Number.isSafeInteger(localVersion) || localVersion < 0) {
           throw invalidField("local_version", "Invalid value at 'local_version' (TYPE_INT64).");
         }
-        const config = await new Promise<DeviceConfigVersion | undefined>((answer) => {
+        const config = await new Promise<LookUp<DeviceConfigVersion>>((answer) => {
           ports.registry.lookUpConfig(deviceRefOf(principal), answer);
         });
         if (config === undefined) throw permissionDenied();
+        if (config === "unavailable") throw registryUnavailable();
         if (localVersion > config.version) {
           throw new ApiError(
             "OUT_OF_RANGE",
@@ -266,6 +268,11 @@ function deviceRefOf(principal: DevicePrincipal): DeviceRef {
 /** The one face of every refusal of a token. */
 function permissionDenied(headers: Readonly<Record<string, string>> = {}): ApiError {
   return new ApiError("PERMISSION_DENIED", "The caller does not have permission", { headers });
+}
+
+/** Our trouble, whoever asks: nothing was looked up, so nothing is told about anybody. */
+function registryUnavailable(): ApiError {
+  return new ApiError("UNAVAILABLE", "The server cannot read its registry now.");
 }
 
 /** Two blanks of indentation, one member a line, a newline at the end, as Google printed it. */

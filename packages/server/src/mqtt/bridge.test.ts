@@ -274,6 +274,18 @@ test("a device blocked between the question to the registry and its answer is cu
   assert.equal(world.diary.lines.at(-1), "disconnected fern device_blocked");
 });
 
+test("a session whose right changed and cannot be looked up ends, and is told that it may come again", async () => {
+  const world = await World.create();
+  const client = world.connect(5);
+  world.store.lookUpAdmission = (_, answer) => answer("unavailable");
+
+  await world.store.updateDevice(world.device(), { blocked: true });
+  await world.time.advance(1_000);
+
+  assert.equal(client.of("disconnect")[0]?.reasonCode, 0x89);
+  assert.equal(world.diary.lines.at(-1), "disconnected fern registry_unavailable");
+});
+
 function bound(target: object, name: string | symbol): unknown {
   const value: unknown = Reflect.get(target, name);
   return typeof value === "function" ? value.bind(target) : value;

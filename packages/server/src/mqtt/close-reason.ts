@@ -161,6 +161,14 @@ export const closeReasons = {
       message: "mqtt: SERVER: The connection was closed because messages cannot be stored now.",
     },
   },
+  /** The registry changed and cannot be read: whether the right still holds is unknown. */
+  registry_unavailable: {
+    mqtt5: 0x89,
+    status: {
+      code: 14,
+      message: "mqtt: SERVER: The connection was closed because the registry cannot be read now.",
+    },
+  },
   shutting_down: {
     mqtt5: 0x8b,
     status: {

@@ -259,3 +259,22 @@ test("a strict registry wants a subject from our own agents only", async () => {
   assert.equal(theirs.of("connack")[0]?.reasonCode, 0);
   assert.ok(world.diary.lines.includes("refused token_subject_missing"));
 });
+
+for (const [version, code] of [
+  [4, 0x03],
+  [5, 0x88],
+] as const) {
+  test(`a registry that cannot be read is told as Server unavailable to MQTT version ${version}, not as a verdict`, async () => {
+    const world = await World.create({
+      wrap: (store) => {
+        store.lookUpAdmission = (_, answer) => answer("unavailable");
+        return store;
+      },
+    });
+
+    const client = world.connect(version);
+
+    assert.deepEqual([client.of("connack")[0]?.reasonCode, client.isClosed], [code, true]);
+    assert.deepEqual(world.diary.lines, ["refused registry_unavailable"]);
+  });
+}

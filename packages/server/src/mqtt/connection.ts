@@ -51,6 +51,8 @@ export interface ConnectionHost {
   ended(connection: Connection): void;
 }
 
+/** Server unavailable: no verdict on the peer, who may come again. */
+const unavailableCodes = { mqtt5: 0x88, mqtt311: 0x03 } as const;
 /** User Name by which our own agents make themselves known, alone or with words after a space. */
 const ownAgentUserName = "mayfly/1";
 
@@ -197,7 +199,7 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
       return;
     }
     const version = this.#protocolVersion;
-    const answer = version === undefined ? undefined : encodeRefused(version, { mqtt5: 0x88, mqtt311: 0x03 });
+    const answer = version === undefined ? undefined : encodeRefused(version, unavailableCodes);
     this.#refuse("shutting_down", answer);
   }
 
@@ -297,6 +299,10 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
     if (this.#state !== "admitting") return;
     const { protocolVersion: version } = connect;
     const bytesMax = connect.properties?.maximumPacketSize ?? Number.POSITIVE_INFINITY;
+    if (outcome.kind === "refused" && outcome.because === "registry_unavailable") {
+      this.#refuse("registry_unavailable", encodeRefused(version, unavailableCodes));
+      return;
+    }
     if (outcome.kind === "refused") {
       const error = outcome.because instanceof TokenError ? outcome.because : undefined;
       const answer = encodeTokenRefused(version, error, outcome.serverSeconds, bytesMax);

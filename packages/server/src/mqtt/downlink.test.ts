@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { World } from "../../test/bridge-world.ts";
 import type { CommandOutcome } from "./bridge.ts";
-import { commandBytesMax, downlinkWindowMax } from "./limits.ts";
+import { commandBytesMax, configRetryMillis, downlinkWindowMax } from "./limits.ts";
 
 const text = (bytes: Uint8Array | undefined) => Buffer.from(bytes ?? []).toString();
 const bytes = (content: string) => new Uint8Array(Buffer.from(content));
@@ -38,6 +38,27 @@ test("the latest config is pushed on every subscribe, behind the SUBACK, an empt
     [[0, "a"]],
   );
   assert.equal(client.packets[1]?.type, "suback");
+});
+
+test("a config that cannot be looked up is looked up again until it can, every 5 s", async () => {
+  const world = await World.create();
+  const lookUpConfig = world.store.lookUpConfig.bind(world.store);
+  let asked = 0;
+  world.store.lookUpConfig = (ref, answer) => {
+    asked += 1;
+    if (asked < 3) answer("unavailable");
+    else lookUpConfig(ref, answer);
+  };
+  const client = world.connect();
+  client.subscribe("/devices/fern/config", 0);
+  const first = asked;
+
+  await world.time.advance(configRetryMillis * 2 - 1);
+  const before = [asked, client.of("publish").length];
+  await world.time.advance(configRetryMillis * 3);
+
+  assert.deepEqual([first, before], [1, [2, 0]]);
+  assert.deepEqual([asked, client.of("publish").length], [3, 1]);
 });
 
 test("a new config goes to a subscriber at once", async () => {

@@ -14,7 +14,7 @@ import type { DevicePrincipal } from "../auth/admission.ts";
 import type { DeviceConfigVersion, DeviceRef } from "../registry/model.ts";
 import type { RegistryStore } from "../registry/store.ts";
 import type { CommandOutcome } from "./bridge.ts";
-import { commandBytesMax, commandTimeoutMillis, downlinkWindowMax } from "./limits.ts";
+import { commandBytesMax, commandTimeoutMillis, configRetryMillis, downlinkWindowMax } from "./limits.ts";
 import type { BridgeObserver } from "./observer.ts";
 
 export interface DownlinkPorts {
@@ -56,6 +56,8 @@ export class Downlink {
   #isConfigInFlight = false;
   /** A config should go out as soon as the one before is acknowledged, or the window opens. */
   #isConfigWaiting = false;
+  /** The store could not look the config up; infinite while nothing is owed. */
+  #configRetryAtMillis = Number.POSITIVE_INFINITY;
   #sentVersion = 0;
   #isClosed = false;
 
@@ -75,12 +77,13 @@ export class Downlink {
     return list;
   }
 
-  /** When the first command in flight times out; infinite while none waits. */
+  /** When the first command in flight times out, or the config is looked up again; infinite while neither waits. */
   get dueMillis(): number {
     for (const item of this.#inFlight?.values() ?? []) {
-      if (item.kind === "command" && item.answer !== undefined) return item.dueMillis;
+      if (item.kind !== "command" || item.answer === undefined) continue;
+      return Math.min(item.dueMillis, this.#configRetryAtMillis);
     }
-    return Number.POSITIVE_INFINITY;
+    return this.#configRetryAtMillis;
   }
 
   /** Notes a subscription. Its config goes out with {@link sendConfig}, after the SUBACK. */
@@ -105,11 +108,17 @@ export class Downlink {
 
   /** Sends the latest config unless the device has it; later, while one is unacknowledged. */
   configChanged(): void {
+    this.#configRetryAtMillis = Number.POSITIVE_INFINITY;
     if (this.#config === undefined) return;
     this.#isConfigWaiting = this.#isConfigInFlight || (this.#config === 1 && this.#isWindowFull());
     if (this.#isConfigWaiting) return;
     this.#ports.registry.lookUpConfig(this.#deviceRef(), (config) => {
       if (this.#isClosed || this.#config === undefined || config === undefined) return;
+      if (config === "unavailable") {
+        this.#configRetryAtMillis = this.#ports.clock.monotonicMillis() + configRetryMillis;
+        this.#owner.downlinkMoved();
+        return;
+      }
       // The store may have needed time; the answer to another question may have gone out meanwhile.
       if (this.#isConfigInFlight) this.#isConfigWaiting = true;
       else if (config.version > this.#sentVersion) this.#publishConfig(config, this.#config);
@@ -161,8 +170,9 @@ export class Downlink {
     if (this.#isConfigWaiting) this.configChanged();
   }
 
-  /** Commands past their time are answered. */
+  /** Commands past their time are answered, and a config still owed is looked up again. */
   expire(nowMillis: number): void {
+    if (nowMillis >= this.#configRetryAtMillis) this.configChanged();
     for (const item of this.#inFlight?.values() ?? []) {
       if (item.kind !== "command" || item.answer === undefined) continue;
       if (item.dueMillis > nowMillis) return;

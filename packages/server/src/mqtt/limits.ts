@@ -38,6 +38,8 @@ export const drainWaitMillis = 2_000;
 
 /** Config and commands at QoS 1 sent to one device and not acknowledged; less where its Receive Maximum is less. */
 export const downlinkWindowMax = 20;
+/** A config that could not be looked up is looked up again after this, for as long as it is subscribed to. */
+export const configRetryMillis = 5_000;
 /** How long the sender of a command waits for the device's PUBACK. */
 export const commandTimeoutMillis = 5_000;
 /** cloud-iot-core.md §4.10. */

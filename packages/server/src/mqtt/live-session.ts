@@ -14,6 +14,7 @@ import { encodePingresp, encodePuback, encodeSuback, encodeUnsuback } from "@may
 import type { DevicePrincipal } from "../auth/admission.ts";
 import { rejudge } from "../auth/rejudgement.ts";
 import type { AdmissionRecord } from "../registry/model.ts";
+import type { LookUp } from "../registry/store.ts";
 import { eventBytesMax, type Intake, stateBytesMax } from "../telemetry/intake.ts";
 import { ActivityNotes } from "./activity-notes.ts";
 import type { BridgePorts, CommandOutcome } from "./bridge.ts";
@@ -205,7 +206,12 @@ export class LiveSession implements UplinkOwner, DownlinkOwner {
   }
 
   /** The registry changed: ends the session, or takes over what it says now. */
-  rejudge(record: AdmissionRecord | undefined): void {
+  rejudge(record: LookUp<AdmissionRecord>): void {
+    // The change may have been this device's blocking: a right that cannot be looked up is not assumed.
+    if (record === "unavailable") {
+      this.#carrier.end("registry_unavailable");
+      return;
+    }
     const verdict = rejudge(this.#principal, record, this.#ports.clock.wallSeconds(), "mqtt");
     if (verdict.kind === "ends") {
       this.#carrier.end(verdict.because);

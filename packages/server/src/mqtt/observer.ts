@@ -30,6 +30,7 @@ export type ConnectRefusal =
   | "packet_too_large"
   | "not_connect"
   | "bridge_disabled"
+  | "registry_unavailable"
   | "connect_timeout"
   | "too_many_connections"
   | "too_many_unauthenticated"

@@ -73,6 +73,12 @@ export interface AdminTokenRecord {
   readonly expiresMs?: number;
 }
 
+/**
+ * What a look-up on the path of a device found: `undefined` where there is nothing, `"unavailable"` where the
+ * store could not look (the disk, or closed). That is our trouble, and no verdict on anybody.
+ */
+export type LookUp<T> = T | "unavailable" | undefined;
+
 export interface ActivityUpdate {
   /** By string id. */
   readonly device: DeviceRef;
@@ -120,9 +126,9 @@ export interface RegistryStore {
   listStates(ref: DeviceRef, newest: number): Promise<readonly DeviceStateVersion[]>;
 
   /** The CONNECT path: one prepared read. Unknown registry: undefined; unknown device: no `device`. May answer synchronously. */
-  lookUpAdmission(ref: DeviceRef, answer: (record: AdmissionRecord | undefined) => void): void;
+  lookUpAdmission(ref: DeviceRef, answer: (record: LookUp<AdmissionRecord>) => void): void;
   /** Latest config of a device, for its subscription. May answer synchronously. */
-  lookUpConfig(ref: DeviceRef, answer: (config: DeviceConfigVersion | undefined) => void): void;
+  lookUpConfig(ref: DeviceRef, answer: (config: LookUp<DeviceConfigVersion>) => void): void;
 
   /** Last-seen facts: queued, coalesced per device, written within 5 s; newest wins; the queue is bounded and drops oldest. */
   recordActivity(update: ActivityUpdate): void;

@@ -96,7 +96,7 @@ export function registryStoreContract(adapter: string, open: OpenStore): void {
   const admission = (store: RegistryStore, device: string) => {
     let found: unknown;
     store.lookUpAdmission(deviceRef(device), (record) => {
-      found = record?.device;
+      found = record === "unavailable" ? record : record?.device;
     });
     return found;
   };
@@ -320,7 +320,7 @@ export function registryStoreContract(adapter: string, open: OpenStore): void {
       );
       let latest: unknown;
       store.lookUpConfig(deviceRef("gauge-1"), (config) => {
-        latest = config?.version;
+        latest = config === "unavailable" ? config : config?.version;
       });
       assert.equal(latest, 3);
     },
@@ -397,7 +397,7 @@ export function registryStoreContract(adapter: string, open: OpenStore): void {
       });
       let known: { registry: { policy: unknown } } | undefined;
       store.lookUpAdmission(deviceRef("nobody"), (record) => {
-        known = record;
+        known = record === "unavailable" ? undefined : record;
       });
 
       assert.equal(unknownRegistry, undefined);
@@ -407,9 +407,23 @@ export function registryStoreContract(adapter: string, open: OpenStore): void {
       assert.equal((admission(store, "gauge-1") as { blocked: boolean }).blocked, true);
       await store.updateRegistry(registryRef, { policy: policyPresets["iot-core"] });
       store.lookUpAdmission(deviceRef("gauge-1"), (record) => {
-        known = record;
+        known = record === "unavailable" ? undefined : record;
       });
       assert.deepEqual(known?.registry.policy, policyPresets["iot-core"]);
+    },
+  );
+
+  promises(
+    "a closed store says unavailable to a device's look-ups, not that there is no such device",
+    async ({ store }) => {
+      await store.createDevice(newDevice("gauge-1", [key("a")]));
+
+      await store.close();
+
+      const answers: unknown[] = [];
+      store.lookUpAdmission(deviceRef("gauge-1"), (record) => answers.push(record));
+      store.lookUpConfig(deviceRef("gauge-1"), (config) => answers.push(config));
+      assert.deepEqual(answers, ["unavailable", "unavailable"]);
     },
   );
 

@@ -42,6 +42,24 @@ test("everything is there after closing and opening again, keys and revocations 
   await again.close();
 });
 
+test("a registry that cannot be read says so to look-ups, which is not the answer for an unknown device", async () => {
+  const file = freshFile();
+  const store = await open(file);
+  await store.createRegistry(newRegistry());
+  await store.createDevice(newDevice("gauge-1", [key("a")]));
+  const vandal = new DatabaseSync(file);
+  vandal.exec("ALTER TABLE registry RENAME TO gone");
+  vandal.close();
+
+  const answers: unknown[] = [];
+  store.lookUpAdmission(deviceRef("gauge-1"), (record) => answers.push(record));
+  store.lookUpConfig(deviceRef("gauge-1"), (config) => answers.push(config));
+
+  assert.deepEqual(answers, ["unavailable", "unavailable"]);
+  assert.equal(store.status().healthy, false);
+  await store.close();
+});
+
 test("a file with a newer schema is refused with a sentence and left as it is", async () => {
   const file = freshFile();
   await (await open(file)).close();

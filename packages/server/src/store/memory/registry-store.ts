@@ -22,6 +22,7 @@ import {
   type ActivityUpdate,
   type AdminTokenRecord,
   type DevicePatch,
+  type LookUp,
   type Page,
   type RegistryPatch,
   type RegistryStore,
@@ -244,7 +245,11 @@ class MemoryRegistryStore implements RegistryStore {
     return this.#getDevice(ref).states.toReversed().slice(0, newest);
   }
 
-  lookUpAdmission(ref: DeviceRef, answer: (record: AdmissionRecord | undefined) => void): void {
+  lookUpAdmission(ref: DeviceRef, answer: (record: LookUp<AdmissionRecord>) => void): void {
+    if (this.#isClosed) {
+      answer("unavailable");
+      return;
+    }
     const registry = this.#registries.get(registryPath(ref));
     if (registry === undefined) {
       answer(undefined);
@@ -258,7 +263,11 @@ class MemoryRegistryStore implements RegistryStore {
     );
   }
 
-  lookUpConfig(ref: DeviceRef, answer: (config: DeviceConfigVersion | undefined) => void): void {
+  lookUpConfig(ref: DeviceRef, answer: (config: LookUp<DeviceConfigVersion>) => void): void {
+    if (this.#isClosed) {
+      answer("unavailable");
+      return;
+    }
     const stored = this.#findDevice(ref);
     answer(stored === undefined ? undefined : latestConfig(stored));
   }

@@ -19,6 +19,7 @@ import {
   type ActivityUpdate,
   type AdminTokenRecord,
   type DevicePatch,
+  type LookUp,
   type Page,
   type RegistryPatch,
   type RegistryStore,
@@ -220,11 +221,11 @@ class SqliteRegistryStore implements RegistryStore {
   }
 
   /** Answers synchronously. A file that can't be read admits nobody, and {@link status} says so. */
-  lookUpAdmission(ref: DeviceRef, answer: (record: AdmissionRecord | undefined) => void): void {
+  lookUpAdmission(ref: DeviceRef, answer: (record: LookUp<AdmissionRecord>) => void): void {
     answer(this.#tryRead((reader) => reader.lookUpAdmission(ref)));
   }
 
-  lookUpConfig(ref: DeviceRef, answer: (config: DeviceConfigVersion | undefined) => void): void {
+  lookUpConfig(ref: DeviceRef, answer: (config: LookUp<DeviceConfigVersion>) => void): void {
     answer(this.#tryRead((reader) => reader.lookUpConfig(ref)));
   }
 
@@ -295,11 +296,11 @@ class SqliteRegistryStore implements RegistryStore {
     }
   }
 
-  #tryRead<T>(read: (reader: RegistryReader) => T | undefined): T | undefined {
+  #tryRead<T>(read: (reader: RegistryReader) => T | undefined): LookUp<T> {
     try {
       return this.#read(read);
     } catch {
-      return undefined; // noted by #read, told by status()
+      return "unavailable"; // noted by #read, told by status()
     }
   }
 
