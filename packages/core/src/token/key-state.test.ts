@@ -43,6 +43,12 @@ test("a key verifies until its date and not at it", () => {
   }
 });
 
+test("a retiring key without a date verifies nothing, under any policy", () => {
+  for (const policy of [verify, refuse]) {
+    assert.equal(findKeyRefusal({ state: "retiring" }, policy, now), "key_retired");
+  }
+});
+
 test("retired and revoked are said before expired", () => {
   assert.equal(findKeyRefusal({ state: "retired", expiresAtSeconds: now - 1 }, verify, now), "key_retired");
   assert.equal(findKeyRefusal({ state: "revoked", expiresAtSeconds: now - 1 }, verify, now), "key_revoked");
@@ -69,7 +75,7 @@ test("no more keys are tried than the maximum, however many are on record, and e
   });
   fc.assert(
     fc.property(fc.array(anyKey, { maxLength: 12 }), fc.nat(11), (given, named) => {
-      const keys = given.map((k, i) => key(`k${i}`, k.state, { alg: k.alg }));
+      const keys = given.map((k, i) => key(`k${i}`, k.state, { alg: k.alg, expiresAtSeconds: now + 1 }));
 
       const found = keysToTry(keys, {
         alg: "ES256",

@@ -26,7 +26,7 @@ export interface CandidateKey {
   /** The one algorithm it serves; a token of another is never checked against it. */
   readonly alg: TokenAlgorithm;
   readonly state: KeyState;
-  /** From this instant on it verifies nothing. A `retiring` key without one has no date yet and verifies. */
+  /** From this instant on it verifies nothing. A `retiring` key has one; should it be missing, it is retired. */
   readonly expiresAtSeconds?: NumericDate;
   /** The public key as the verifier wants it; opaque here. */
   readonly handle: unknown;
@@ -65,6 +65,8 @@ export function findKeyRefusal(
 ): KeyRefusal | undefined {
   if (key.state === "revoked") return "key_revoked";
   if (key.state === "retired") return "key_retired";
+  // Retiring means "until its date". Where the date was lost, for ever would be the wrong guess.
+  if (key.state === "retiring" && key.expiresAtSeconds === undefined) return "key_retired";
   if (key.expiresAtSeconds !== undefined && now >= key.expiresAtSeconds) return "key_expired";
   return mayVerify(key.state, policy) ? undefined : "key_pending";
 }

@@ -97,6 +97,31 @@ test("the oldest retired key makes room for the twenty-first; without one there 
   refuses(() => addKey(revoked, input("new"), nowMs), "precondition_failed");
 });
 
+test("no list and no change leaves a retiring key without its date", () => {
+  const keys = [record("a", "active"), record("b", "retiring", { expiresAtSeconds: 1_800_000_000 })];
+
+  const listed = replaceVerifyingKeys(
+    keys,
+    [input("a"), input("b", { expiresAtSeconds: 1_700_000_000 })],
+    nowMs,
+  );
+
+  assert.deepEqual(
+    listed.map(({ state, expiresAtSeconds }) => [state, expiresAtSeconds]),
+    [
+      ["active", undefined],
+      ["retiring", 1_700_000_000],
+    ],
+  );
+  for (const [keyId, change] of [
+    ["a", { state: "retiring" }],
+    ["b", { expiresAtSeconds: null }],
+    ["b", { state: "retiring", expiresAtSeconds: null }],
+  ] as const) {
+    refuses(() => changeKey(keys, keyId, change), "argument_invalid");
+  }
+});
+
 test("a pending key is not retiring at once, and an active one not pending again", () => {
   refuses(
     () => changeKey([record("a", "pending")], "a", { state: "retiring", expiresAtSeconds: 1 }),

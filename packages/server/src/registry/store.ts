@@ -98,7 +98,7 @@ export interface RegistryStore {
   /** @throws {StoreError} not_found; not_empty while it has devices. */
   deleteRegistry(ref: RegistryRef): Promise<void>;
 
-  /** Config version 1 is made from `config` (default empty). @throws {StoreError} already_exists, not_found (registry), key_taken (policy duplicateKeys "refuse", or the key is revoked anywhere in the project) */
+  /** A retiring key without a date is a bug, and refused as one, here and in `updateDevice`. Config version 1 is made from `config` (default empty). @throws {StoreError} already_exists, not_found (registry), key_taken (policy duplicateKeys "refuse", or the key is revoked anywhere in the project) */
   createDevice(
     record: Omit<DeviceRecord, "numId" | "createdMs" | "updatedMs" | "config" | "state" | "activity"> & {
       readonly config?: Uint8Array;

@@ -413,6 +413,17 @@ export function registryStoreContract(adapter: string, open: OpenStore): void {
     },
   );
 
+  promises("a retiring key without a date is never written", async ({ store }) => {
+    const undated = key("a", "retiring");
+    const made = await store.createDevice(newDevice("gauge-1", [{ ...undated, expiresAtSeconds: 5 }]));
+
+    await assert.rejects(store.createDevice(newDevice("gauge-2", [undated])), /retiring without a date/);
+    await assert.rejects(store.updateDevice(deviceRef("gauge-1"), { keys: [undated] }), /without a date/);
+
+    assert.deepEqual(await store.findDevice(deviceRef("gauge-1")), made);
+    assert.equal(await store.findDevice(deviceRef("gauge-2")), undefined);
+  });
+
   promises(
     "a closed store says unavailable to a device's look-ups, not that there is no such device",
     async ({ store }) => {

@@ -30,6 +30,7 @@ import {
 } from "../../registry/store.ts";
 import { mergeActivity } from "../activity-queue.ts";
 import { PAGE_SIZE_MAX, VERSIONS_KEPT_MAX } from "../bounds.ts";
+import { assertRetiringKeysDated } from "../key-dates.ts";
 import { drawNumIds, isNumId } from "../num-id.ts";
 import { ChangeTeller } from "./change-teller.ts";
 import { KeyOwnership } from "./key-ownership.ts";
@@ -129,6 +130,7 @@ class MemoryRegistryStore implements RegistryStore {
     },
   ): Promise<DeviceRecord> {
     this.#refuseIfClosed();
+    assertRetiringKeysDated(record.keys);
     const registry = this.#getRegistry(record);
     if (registry.devices.has(record.deviceId)) {
       throw new StoreError("already_exists", `device ${record.deviceId} exists already`);
@@ -176,6 +178,7 @@ class MemoryRegistryStore implements RegistryStore {
 
   async updateDevice(ref: DeviceRef, patch: DevicePatch): Promise<DeviceRecord> {
     this.#refuseIfClosed();
+    assertRetiringKeysDated(patch.keys ?? []);
     const registry = this.#getRegistry(ref);
     const stored = this.#getDevice(ref);
     if (patch.keys !== undefined) this.#replaceKeys(registry, stored, patch.keys);

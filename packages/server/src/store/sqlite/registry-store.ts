@@ -27,6 +27,7 @@ import {
 } from "../../registry/store.ts";
 import { ActivityQueue } from "../activity-queue.ts";
 import { ACTIVITY_DELAY_MILLIS } from "../bounds.ts";
+import { assertRetiringKeysDated } from "../key-dates.ts";
 import { drawNumIds } from "../num-id.ts";
 import { ChangeFeed } from "./change-feed.ts";
 import { checkSqliteVersion, openForReading, prepareOwnerOnlyFile, storeErrorOf } from "./database.ts";
@@ -170,7 +171,8 @@ class SqliteRegistryStore implements RegistryStore {
     return this.#write("deleteRegistry", { ref });
   }
 
-  createDevice(record: NewDevice): Promise<DeviceRecord> {
+  async createDevice(record: NewDevice): Promise<DeviceRecord> {
+    assertRetiringKeysDated(record.keys);
     return this.#write("createDevice", { record, numIds: drawNumIds(this.#options.random) });
   }
 
@@ -186,7 +188,8 @@ class SqliteRegistryStore implements RegistryStore {
     return this.#read((reader) => reader.listDevices(registry, page, filter));
   }
 
-  updateDevice(ref: DeviceRef, patch: DevicePatch): Promise<DeviceRecord> {
+  async updateDevice(ref: DeviceRef, patch: DevicePatch): Promise<DeviceRecord> {
+    assertRetiringKeysDated(patch.keys ?? []);
     return this.#write("updateDevice", { ref, patch });
   }
 
