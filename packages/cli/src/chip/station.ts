@@ -49,6 +49,8 @@ export async function provisionChip(opened: OpenChip, order: StationOrder): Prom
   for (let moves = 0; ; moves++) {
     const outcome = await runProvisioning({ ...portsOf(chip, address, order), remember }, order.plan, memory);
     if (outcome.kind !== "reconnect" || moves >= MOVES_MAX) return outcome;
+    // A chip takes its new address up when it next falls asleep.
+    await chip.sleep();
     address = outcome.address;
     chip = opened.at(address);
   }

@@ -1,10 +1,13 @@
 /**
- * `mayfly agent`: one device of software keys that publishes a counter, and says each second how it fares.
+ * `mayfly agent`: one device, its key in a file or in a chip, that publishes a counter and says how it fares.
  *
  * A device in a process: what the demo starts five of, and a stand-in for firmware that is not there yet.
  */
 import { isEventSubfolder } from "@mayfly/core";
+import type { Agent, AgentOptions } from "@mayfly/device";
+import type { TlsTarget } from "@mayfly/device/node";
 import type { Command } from "commander";
+import { type ChipPlace, parseChipPlace } from "../chip-flags.ts";
 import { registryOf } from "../connection.ts";
 import type { AgentLine, AgentPayload } from "../demo/agent-line.ts";
 import { SequenceSet } from "../demo/sequence-set.ts";
@@ -26,7 +29,8 @@ interface AgentFlags {
   readonly endpoints?: string;
   readonly registry?: string;
   readonly device: string;
-  readonly key: readonly string[];
+  readonly key?: readonly string[];
+  readonly chipSocket?: ChipPlace;
   readonly slot?: number;
   readonly publishEvery: number;
   readonly lifetime: number;
@@ -43,7 +47,12 @@ export function addAgentCommand(program: Command): void {
       .option("--endpoints <FILE>", "endpoints.json of the server (default: of the data folder)")
       .option("--registry <REGISTRY>", "registry: id or full name (default: the one in the endpoints file)")
       .option("--device <ID>", required("device id or numId"))
-      .option("--key <FILE:SLOT>", required("private key in PEM, and its slot; may be repeated"), repeated)
+      .option("--key <FILE:SLOT>", "private key in PEM, and its slot; may be repeated", repeated)
+      .option(
+        "--chip-socket <PATH|HOST:PORT>",
+        "in place of --key: a chip behind a socket signs, with the slot of --slot (default: 0)",
+        parseChipPlace,
+      )
       .option("--slot <N>", "which of the keys signs (default: the first)", wholeNumber(0, 255))
       .option("--publish-every <SECONDS>", "time between two messages", seconds(0.01, 86_400), 1)
       .option("--lifetime <DURATION>", "lifetime of its tokens, such as 60s or 1h", durationSeconds, 3_600)
@@ -83,13 +92,10 @@ async function runAgent(flags: AgentFlags): Promise<void> {
     );
   }
   const key = chosenKey(flags);
-  const target = hostAndPort(endpoints.mqtts);
-  const [keyPem, caPem] = [await readText(key.file), await readText(endpoints.ca)];
-  const { createNodeAgent } = await import("@mayfly/device/node");
-  const agent = createNodeAgent({
-    ...target,
+  const caPem = await readText(endpoints.ca);
+  const { agent, release } = await createAgentWith(key, {
+    ...hostAndPort(endpoints.mqtts),
     caPem,
-    keyPem,
     ...registryOf(flags, endpoints),
     device: flags.device,
     protocolVersion: flags.mqtt === 4 ? 4 : 5,
@@ -167,14 +173,58 @@ async function runAgent(flags: AgentFlags): Promise<void> {
   while (agent.status().queuedMessages > 0 && monotonicMillis() < drainUntil) await sleep(20);
   agent.stop();
   report();
+  await release();
 }
 
-function chosenKey(flags: AgentFlags): { readonly file: string; readonly slot?: number } {
-  const keys = flags.key.map(splitKeyFlag);
+/** What signs: a key file, or a slot of a chip. */
+type ChosenKey =
+  | { readonly kind: "file"; readonly file: string; readonly slot?: number }
+  | { readonly kind: "chip"; readonly place: ChipPlace; readonly slot: number };
+
+/** The agent, put together here from its ports: only this program knows which signer this machine has. */
+async function createAgentWith(
+  key: ChosenKey,
+  options: AgentOptions & TlsTarget,
+): Promise<{ readonly agent: Agent; release(): Promise<void> }> {
+  const node = await import("@mayfly/device/node");
+  if (key.kind === "file") {
+    const keyPem = await readText(key.file);
+    return { agent: node.createNodeAgent({ ...options, keyPem }), release: async () => {} };
+  }
+  const [{ createAgent }, { openLastingSigner }] = await Promise.all([
+    import("@mayfly/device"),
+    import("../host/chip.ts"),
+  ]);
+  const signer = await openLastingSigner({ kind: "socket", ...key.place }, key.slot);
+  const ports = {
+    clock: node.nodeClock,
+    timers: node.nodeTimers,
+    random: node.nodeRandom,
+    sha256: node.nodeSha256,
+    signer,
+    clockTrusted: node.trustAfter(node.nodeClock, node.buildFloorSeconds),
+    connect: node.createTlsConnect(options),
+  };
+  return { agent: createAgent(ports, options), release: () => signer.close() };
+}
+
+function chosenKey(flags: AgentFlags): ChosenKey {
+  const { key: files, chipSocket: place } = flags;
+  if (place !== undefined) {
+    if (files !== undefined)
+      throw new CommandFailure("usage", "--key and --chip-socket both name a key; give one");
+    const slot = flags.slot ?? 0;
+    if (slot > 15) throw new CommandFailure("usage", `--slot ${slot} is none: a chip's slots are 0 to 15`);
+    return { kind: "chip", place, slot };
+  }
+  if (files === undefined) {
+    throw new CommandFailure("usage", "no key is named; give --key FILE:SLOT or --chip-socket PATH");
+  }
+  const keys = files.map(splitKeyFlag);
   const key = flags.slot === undefined ? keys[0] : keys.find(({ slot }) => slot === flags.slot);
   if (key === undefined)
     throw new CommandFailure("usage", `no --key is for slot ${flags.slot}; write it as FILE:SLOT`);
-  return key;
+  return { kind: "file", ...key };
 }
 
 /** `host:port`, an IPv6 host in brackets. */

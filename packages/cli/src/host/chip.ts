@@ -87,3 +87,43 @@ export async function openSlotSigner(chip: Atecc608, slot: number): Promise<Slot
   const { slotSigner } = await import("@mayfly/secure-element/signer");
   return slotSigner(chip, { slot, keyId: (await readSlotKey(chip, slot)).keyId });
 }
+
+/** A signer for a program that runs on. */
+export interface LastingSigner extends SlotSigner {
+  close(): Promise<void>;
+}
+
+/**
+ * As {@link openSlotSigner}, but a bus that went away is opened anew for the next signature: the one under way
+ * rejects, and its caller tries again by rules of its own.
+ */
+export async function openLastingSigner(
+  place: Parameters<typeof openChip>[0],
+  slot: number,
+): Promise<LastingSigner> {
+  let opened: OpenChip | undefined = await openChip(place);
+  const { keyId } = await readSlotKey(opened.chip, slot);
+  const close = async (): Promise<void> => {
+    const last = opened;
+    opened = undefined;
+    await last?.close();
+  };
+  return {
+    keyId,
+    async signDigest(digest) {
+      opened ??= await openChip(place);
+      try {
+        return await opened.chip.signDigest(slot, digest);
+      } catch (error) {
+        if (isBusGone(error)) await close();
+        throw error;
+      }
+    },
+    close,
+  };
+}
+
+function isBusGone(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return code === "bus_closed" || code === "bus_failed";
+}
