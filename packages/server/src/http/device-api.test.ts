@@ -100,6 +100,27 @@ for (const [sentence, body] of [
   });
 }
 
+test("an event sent again with its messageId is 200 again, and is there once", async () => {
+  const { house, call } = await openDeviceHouse();
+  await subscribe(house);
+  const event = { binaryData: "b24=", messageId: "m-1" };
+
+  const answers = [
+    await call("POST", `${device}:publishEvent`, event),
+    await call("POST", `${device}:publishEvent`, event),
+  ];
+
+  const pulled = await house.call("POST", "/v1/projects/mayfly/subscriptions/sink-1:pull", {
+    maxMessages: 10,
+    returnImmediately: true,
+  });
+  assert.deepEqual(
+    answers.map(({ statusCode }) => statusCode),
+    [200, 200],
+  );
+  assert.equal(pulled.body.receivedMessages.length, 1);
+});
+
 test("a device may be named by its numId, and is recorded with the key it used", async () => {
   const { house, call } = await openDeviceHouse();
   const { body } = await house.call("GET", `${lab}/plant/devices/sensor-1`);

@@ -39,6 +39,26 @@ test("what is stored is what was sent: subfolder, payload, device, the device's 
   assert.equal(message?.deviceMessageId, "m-17");
 });
 
+test("a message sent again over a new connection is stored once, and acknowledged when the first copy is durable", async () => {
+  const world = await World.create();
+  const identified = { ...publishOf(1), properties: { userProperties: [["id", "m-17"]] } } as never;
+  const first = world.connect(5);
+  first.send(identified);
+  first.lose();
+  const second = world.connect(5);
+  second.send(identified);
+  await world.time.advance(100);
+  const before = [pubacks(second), world.backbone.waiting.length];
+
+  world.backbone.answer(0);
+  await world.time.advance(0);
+  second.send(identified);
+  await world.time.advance(0);
+
+  assert.deepEqual(before, [[], 1]);
+  assert.deepEqual([pubacks(second), world.backbone.waiting.length], [[1, 1], 0]);
+});
+
 test("PUBACKs keep the order of arrival, whatever order the store answers in", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.nat(100), { minLength: 1, maxLength: 20 }), async (picks) => {

@@ -43,6 +43,21 @@ test("an event carries its device, its instant and the device's own id to the ba
   ]);
 });
 
+test("an event sent again with its id goes to the backbone once; without an id each copy goes", () => {
+  const { intake, appended } = intakeOver(async () => undefined);
+  const event = { subfolder: "air", payload: Uint8Array.of(1) };
+
+  for (let copy = 0; copy < 2; copy += 1) {
+    intake.takeEvent(principal, { ...event, deviceMessageId: "7" }, () => undefined);
+    intake.takeEvent(principal, event, () => undefined);
+  }
+
+  assert.deepEqual(
+    appended.map(({ deviceMessageId }) => deviceMessageId),
+    ["7", undefined, undefined],
+  );
+});
+
 test("what is too large is refused before the store hears of it", () => {
   const { intake, appended } = intakeOver(() => Promise.reject(new Error("asked")));
   const outcomes: IntakeOutcome[] = [];

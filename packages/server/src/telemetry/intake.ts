@@ -1,7 +1,7 @@
 /**
  * Telemetry intake: one way in for what devices send, whichever bridge they speak to.
  *
- * It checks the size, stamps the arrival and hands the message on; the answer comes when the message would
+ * It checks the size, recognises a message sent again, stamps the arrival and hands the message on; the answer comes when the message would
  * survive the loss of power, or with the reason why it was not taken. Who may send at all was decided by
  * admission; acknowledging on the wire is the bridge's business.
  */
@@ -9,6 +9,7 @@ import type { Clock } from "@mayfly/core";
 import type { DevicePrincipal } from "../auth/admission.ts";
 import { type RegistryStore, StoreError } from "../registry/store.ts";
 import type { Backbone } from "./backbone.ts";
+import { RecentMessages } from "./recent-messages.ts";
 
 /** design §9, cloud-iot-core.md §8. */
 export const eventBytesMax = 256 * 1024;
@@ -51,20 +52,27 @@ const tooLarge = { kind: "refused", because: "payload_too_large" } as const;
 const stateDurable = { kind: "durable" } as const;
 
 export function createIntake({ clock, registry, backbone }: IntakePorts): Intake {
+  const recent = new RecentMessages();
   return {
     takeEvent(principal, { subfolder, payload, deviceMessageId }, done) {
       if (payload.length > eventBytesMax) return done(tooLarge);
+      const { deviceNumId } = principal;
+      const settle =
+        deviceMessageId === undefined
+          ? done
+          : recent.take({ deviceNumId, deviceMessageId, subfolder, payload }, clock.monotonicMillis(), done);
+      if (settle === undefined) return;
       backbone.append(
         {
           registry: { ...principal.registry, numId: principal.registryNumId },
           deviceId: principal.deviceId,
-          deviceNumId: principal.deviceNumId,
+          deviceNumId,
           subfolder,
           payload,
           publishMs: Math.floor(clock.wallSeconds() * 1000),
           ...(deviceMessageId === undefined ? {} : { deviceMessageId }),
         },
-        done,
+        settle,
       );
     },
 
