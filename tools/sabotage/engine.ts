@@ -31,15 +31,23 @@ export type SabotageOutcome =
 
 /** What is copied; the rest of a tree is not needed to run its tests. */
 const COPIED = ["packages", "tools", "test", "bench", "docs", "package.json", "tsconfig.base.json"];
+/** A sabotaged program may hang: that is a failure too. */
+const TEST_MILLIS_MAX = 240_000;
 const LEFT_OUT = /(^|\/)(node_modules|dist|\.build|mayfly-data)$/;
 
 /** A copy of a tree in which a promise may be broken. */
 export class SabotagedTree {
   readonly folder: string;
-  readonly #baselines = new Map<string, TestEnd>();
+  /** TAP of the untouched copy, by what was run. */
+  readonly #baselines = new Map<string, string>();
+  readonly #rows: readonly Sabotage[];
 
-  /** @param root the tree to copy; its node_modules is linked, but for our own packages: those are the copy's. */
-  constructor(root: string) {
+  /**
+   * @param root the tree to copy; its node_modules is linked, but for our own packages: those are the copy's.
+   * @param rows what will be tried: tests of one file are then run untouched in one go.
+   */
+  constructor(root: string, rows: readonly Sabotage[] = []) {
+    this.#rows = rows;
     this.folder = mkdtempSync(join(tmpdir(), "mayfly-sabotage-"));
     for (const name of COPIED.filter((name) => existsSync(join(root, name)))) {
       cpSync(join(root, name), join(this.folder, name), {
@@ -60,15 +68,15 @@ export class SabotagedTree {
     }
 
     const before = await this.#baseline(sabotage);
-    if (before.passed === 0) return rowBroken(`no test "${sabotage.name}…" passes in ${sabotage.test}`);
     if (before.failed > 0) return rowBroken(`"${sabotage.name}…" fails without sabotage`);
+    if (before.passed === 0) return rowBroken(`no test "${sabotage.name}…" passes in ${sabotage.test}`);
 
     // A function as replacement: "$&" and its like in the text stay what they are.
     writeFileSync(
       file,
       source.replace(sabotage.find, () => sabotage.replace),
     );
-    const after = await this.#run(sabotage);
+    const after = countTests(await this.#run(sabotage.test, [sabotage.name]), sabotage.name);
     writeFileSync(file, source);
     if (after.failed > 0) return { kind: "noticed" };
     return after.passed > 0 ? { kind: "survived" } : rowBroken("the sabotaged source does not even load");
@@ -79,23 +87,35 @@ export class SabotagedTree {
   }
 
   async #baseline(sabotage: Sabotage): Promise<TestEnd> {
-    const key = `${sabotage.test}\n${sabotage.name}`;
-    const known = this.#baselines.get(key);
-    if (known !== undefined) return known;
-    const end = await this.#run(sabotage);
-    this.#baselines.set(key, end);
-    return end;
+    const { test, name } = sabotage;
+    const names = new Set(this.#rows.filter((row) => row.test === test).map((row) => row.name));
+    const together = names.has(name) ? [...names] : [name];
+    const key = [test, ...together].join("\n");
+    const tap = this.#baselines.get(key) ?? (await this.#run(test, together));
+    this.#baselines.set(key, tap);
+    return countTests(tap, name);
   }
 
-  async #run({ test, name }: Sabotage): Promise<TestEnd> {
-    const pattern = `^${name.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")}`;
+  /** @returns TAP of the tests whose names begin so. */
+  async #run(test: string, names: readonly string[]): Promise<string> {
+    const patterns = names.map(
+      (name) => `/^${name.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&").replaceAll("/", "\\/")}/`,
+    );
     const end = await runProgram(
       process.execPath,
-      ["--test", "--test-reporter=tap", `--test-name-pattern=/${pattern.replaceAll("/", "\\/")}/`, test],
+      [
+        "--test",
+        "--test-reporter=tap",
+        `--test-timeout=${TEST_MILLIS_MAX}`,
+        // What a failed test leaves open (a store, a socket) must not hold the file.
+        "--test-force-exit",
+        ...patterns.map((pattern) => `--test-name-pattern=${pattern}`),
+        test,
+      ],
       // Inside a test run, node:test would take itself for a child and say nothing readable.
       { cwd: this.folder, env: { ...process.env, NODE_TEST_CONTEXT: undefined } },
     );
-    return countTests(end.stdout, name);
+    return end.stdout;
   }
 
   #linkModules(modules: string): void {

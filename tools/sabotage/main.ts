@@ -22,7 +22,7 @@ if (values.write) {
   const chosen = sabotages.filter(
     ({ deed }) => positionals.length === 0 || positionals.some((word) => deed.includes(word)),
   );
-  const tree = new SabotagedTree(ROOT);
+  const tree = new SabotagedTree(ROOT, chosen);
   let noticed = 0;
   try {
     for (const sabotage of chosen) {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -21,9 +21,15 @@ function tokenStore(records: AdminTokenRecord[] = []) {
 }
 
 test("the data folder is closed to everyone but its owner, even when it was open before", async () => {
-  const folder = await openDataFolder(join(base, "closed"));
+  const open = join(base, "open");
+  mkdirSync(open);
+  chmodSync(open, 0o755);
 
-  assert.equal(statSync(folder.root).mode & 0o777, 0o700);
+  const made = await openDataFolder(join(base, "closed"));
+  const found = await openDataFolder(open);
+
+  assert.equal(statSync(made.root).mode & 0o777, 0o700);
+  assert.equal(statSync(found.root).mode & 0o777, 0o700);
 });
 
 test("endpoints.json is written whole, owner-only, and gone after an orderly end", async () => {
