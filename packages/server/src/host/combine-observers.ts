@@ -1,7 +1,10 @@
-/** Two observers of one bridge as one, each told everything in this order. */
+/** Two observers as one, each told everything in this order. */
+import type { DeviceApiObserver } from "../http/device-observer.ts";
 import type { BridgeObserver } from "../mqtt/observer.ts";
 
-export function combineObservers(first: BridgeObserver, second: BridgeObserver): BridgeObserver {
+type Observer = BridgeObserver & DeviceApiObserver;
+
+export function combineObservers(first: Observer, second: Observer): Observer {
   return {
     verified(facts) {
       first.verified(facts);
@@ -34,6 +37,14 @@ export function combineObservers(first: BridgeObserver, second: BridgeObserver):
     sent(facts) {
       first.sent(facts);
       second.sent(facts);
+    },
+    requestAnswered(facts) {
+      first.requestAnswered(facts);
+      second.requestAnswered(facts);
+    },
+    requestRefused(facts) {
+      first.requestRefused(facts);
+      second.requestRefused(facts);
     },
   };
 }

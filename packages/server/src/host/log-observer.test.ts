@@ -12,6 +12,31 @@ function logged() {
   return { lines, log };
 }
 
+test("a refused request is a line with its reason and device, and shares the rate of refused connects", () => {
+  const { lines, log } = logged();
+  const observer = createLogObserver(log, () => 0);
+  const deviceName = { project: "mayfly", location: "here", registry: "greenhouse", device: "fern" };
+  const remoteAddress = "192.0.2.1";
+
+  observer.requestRefused({ because: "token_expired", authenticity: "authentic", deviceName, remoteAddress });
+  for (let index = 0; index < refusalLinesPerSecond; index += 1) {
+    observer.connectRefused({ because: "device_unknown", link: { remoteAddress } });
+  }
+
+  const { event, because, device, authenticity, address } = lines[0] ?? {};
+  assert.deepEqual(
+    [event, because, device, authenticity, address],
+    [
+      "request_refused",
+      "token_expired",
+      "projects/mayfly/locations/here/registries/greenhouse/devices/fern",
+      "authentic",
+      remoteAddress,
+    ],
+  );
+  assert.equal(lines.length, refusalLinesPerSecond);
+});
+
 test("refusals beyond the rate are not written, but counted in one line of the next second", () => {
   const { lines, log } = logged();
   let now = 0;

@@ -1,17 +1,21 @@
 /**
- * The bridge's events as log lines. Facts for an operator, never a token, a key or a signature.
+ * The bridges' events as log lines. Facts for an operator, never a token, a key or a signature.
  *
  * Per-message events stay out of the log: metrics count them. Refusals are the one thing a hostile peer can
  * make us write, so beyond a fixed rate they are counted and told once in one line.
  */
 import { formatDeviceName } from "@mayfly/core";
 import type { Logger } from "pino";
+import type { DeviceApiObserver } from "../http/device-observer.ts";
 import type { BridgeObserver } from "../mqtt/observer.ts";
 
 /** Refusal lines per second; the rest is summed up. */
 export const refusalLinesPerSecond = 20;
 
-export function createLogObserver(log: Logger, monotonicMillis: () => number): BridgeObserver {
+export function createLogObserver(
+  log: Logger,
+  monotonicMillis: () => number,
+): BridgeObserver & DeviceApiObserver {
   let second = 0;
   let written = 0;
   let suppressed = 0;
@@ -37,6 +41,7 @@ export function createLogObserver(log: Logger, monotonicMillis: () => number): B
     published() {},
     acknowledged() {},
     sent() {},
+    requestAnswered() {},
     connected({ principal, protocolVersion, link, tookOver, deadlineSeconds }) {
       log.info({
         event: tookOver ? "taken_over" : "connected",
@@ -58,6 +63,16 @@ export function createLogObserver(log: Logger, monotonicMillis: () => number): B
         device: deviceName === undefined ? undefined : formatDeviceName(deviceName),
         authenticity,
         address: link.remoteAddress,
+      });
+    },
+    requestRefused({ because, deviceName, authenticity, remoteAddress }) {
+      if (!mayWrite()) return;
+      log.warn({
+        event: "request_refused",
+        because,
+        device: deviceName === undefined ? undefined : formatDeviceName(deviceName),
+        authenticity,
+        address: remoteAddress,
       });
     },
     disconnected({ principal, because, link, connectedMillis, unacknowledged }) {

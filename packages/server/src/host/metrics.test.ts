@@ -19,6 +19,19 @@ test("a refused CONNECT is counted by its reason, without the peer's name", asyn
   assert.ok(!text.includes("192.0.2.1"));
 });
 
+test("HTTP calls are counted by call and status, refusals by reason, without the device's name", async () => {
+  const { metrics } = openMetrics();
+  const deviceName = { project: "mayfly", location: "here", registry: "greenhouse", device: "fern" };
+
+  metrics.observer.requestAnswered({ call: "publishEvent", httpStatus: 200 });
+  metrics.observer.requestRefused({ because: "token_expired", deviceName, remoteAddress: "192.0.2.1" });
+  const text = await metrics.text();
+
+  assert.match(text, /mayfly_http_device_calls_total\{call="publishEvent",status="200"\} 1/);
+  assert.match(text, /mayfly_http_device_refused_total\{reason="token_expired"\} 1/);
+  assert.ok(!text.includes("fern") && !text.includes("192.0.2.1"));
+});
+
 test("acknowledgement and verification times are histograms in seconds", async () => {
   const { metrics } = openMetrics();
 

@@ -5,6 +5,7 @@
  */
 import type { Clock } from "@mayfly/core";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { DeviceApiObserver } from "../http/device-observer.ts";
 import type { MetricsText } from "../http/metrics-route.ts";
 import type { BridgeCounts } from "../mqtt/bridge.ts";
 import type { BridgeObserver } from "../mqtt/observer.ts";
@@ -19,8 +20,8 @@ export interface MetricSources {
 }
 
 export interface Metrics extends MetricsText {
-  /** Hand this to the bridge. */
-  readonly observer: BridgeObserver;
+  /** Hand this to the bridge and to the device API. */
+  readonly observer: BridgeObserver & DeviceApiObserver;
   /** Tells where depths are read; the bridge is made after its observer, so this comes later. Call once. */
   watch(sources: MetricSources): void;
   /** A TLS handshake failed. @param code the platform's error code */
@@ -120,6 +121,19 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
     registers,
   });
 
+  const httpCalls = new Counter({
+    name: "mayfly_http_device_calls_total",
+    help: "Calls of the device HTTPS API by call and HTTP status; 200 of an event or state means durable.",
+    labelNames: ["call", "status"],
+    registers,
+  });
+  const httpRefused = new Counter({
+    name: "mayfly_http_device_refused_total",
+    help: "Requests of the device HTTPS API that were not admitted, by reason.",
+    labelNames: ["reason"],
+    registers,
+  });
+
   const tlsFailures = new Counter({
     name: "mayfly_tls_failures_total",
     help: "TLS handshakes of device connections that failed, by error code.",
@@ -129,7 +143,7 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
   const tlsFailureCodes = new Set<string>();
   let scraped: { readonly atMillis: number; readonly text: Promise<string> } | undefined;
 
-  const observer: BridgeObserver = {
+  const observer: Metrics["observer"] = {
     verified: ({ micros, outcome }) => verifySeconds.observe({ outcome }, micros / 1e6),
     connected({ protocolVersion, tookOver, millis }) {
       connects.inc({ outcome: "accepted", reason: "none", protocol: protocolVersion });
@@ -149,6 +163,8 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
     acknowledged: ({ kind, millis }) => publishToAck.observe(kind, millis / 1000),
     notStored: ({ qos, because }) => notStored.inc({ qos, reason: because }),
     sent: ({ kind, qos }) => sent.inc({ kind, qos }),
+    requestAnswered: ({ call, httpStatus }) => httpCalls.inc({ call, status: httpStatus }),
+    requestRefused: ({ because }) => httpRefused.inc({ reason: because }),
   };
 
   function gauge(name: string, help: string, read: () => number): void {

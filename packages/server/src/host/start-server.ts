@@ -120,13 +120,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
     const metrics = createMetrics({ clock: systemClock });
     undo.push(() => metrics.close());
+    const observer = combineObservers(metrics.observer, createLogObserver(log, systemClock.monotonicMillis));
     const bridge = createBridge(
       {
         ...system,
         registry: store,
         backbone,
         verifier: createNodeKeyVerifier(),
-        observer: combineObservers(metrics.observer, createLogObserver(log, systemClock.monotonicMillis)),
+        observer,
       },
       { connectionMax: options.connectionMax ?? connectionMaxDefault },
     );
@@ -166,6 +167,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         intake: bridge.intake,
         registry: store,
         clock: systemClock,
+        observer,
         onInternalError,
       },
       { tls: tlsOptions(identity) },

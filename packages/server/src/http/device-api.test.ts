@@ -21,6 +21,8 @@ const pem = publicKey.export({ type: "spki", format: "pem" }) as string;
 const device = "/v1/projects/mayfly/locations/lab/registries/plant/devices/sensor-1";
 
 interface DeviceHouse {
+  /** What the API told its observer, a line each. */
+  readonly told: readonly string[];
   readonly house: AdminHouse;
   readonly api: FastifyInstance;
   call(
@@ -36,6 +38,7 @@ async function openDeviceHouse(intake?: Intake): Promise<DeviceHouse> {
   await house.call("POST", lab, { id: "plant" });
   await house.call("POST", `${lab}/plant/devices`, { id: "sensor-1", credentials: [credential(pem)] });
   const { clock, store, backbone } = house;
+  const told: string[] = [];
   const api = createDeviceApi({
     admission: createAdmission({
       clock,
@@ -46,9 +49,15 @@ async function openDeviceHouse(intake?: Intake): Promise<DeviceHouse> {
     intake: intake ?? createIntake({ clock, registry: store, backbone }),
     registry: store,
     clock,
+    observer: {
+      requestAnswered: ({ call, httpStatus }) => told.push(`${call} ${httpStatus}`),
+      requestRefused: ({ because, deviceName, authenticity, remoteAddress }) =>
+        told.push(["refused", because, deviceName?.device, authenticity, remoteAddress].join(" ")),
+    },
     onInternalError: (error) => house.internalErrors.push(error),
   });
   return {
+    told,
     house,
     api,
     call: (method, url, body, authorization = `Bearer ${mintToken()}`) =>
@@ -289,6 +298,35 @@ test("a registry that cannot be read is 503 to whoever asks, and no verdict", as
   for (const answer of [config, known, stranger]) {
     assert.deepEqual([answer.statusCode, answer.json().error.status], [503, "UNAVAILABLE"]);
   }
+});
+
+test("each call is told by what came of it, and each refusal by its reason, once", async () => {
+  const { told, house, call } = await openDeviceHouse();
+  const expired = mintToken({ iat: startSeconds - 8_000, exp: startSeconds - 4_000 });
+
+  await call("POST", `${device}:publishEvent`, { binaryData: "" });
+  await call("POST", `${device}:setState`, { state: { binaryData: "?" } });
+  await call("GET", `${device}/config`);
+  await call("POST", `${device}:publishEvent`, {}, null);
+  await call("POST", `${device}:publishEvent`, {}, `Bearer ${expired}`);
+  await call("POST", `${device}9:publishEvent`, {});
+  house.store.lookUpAdmission = (_, answer) => answer("unavailable");
+  await call("GET", `${device}/config`);
+  await call("GET", "/v1/nothing/config");
+
+  assert.deepEqual(told, [
+    "publishEvent 200",
+    "setState 400",
+    "config 200",
+    "refused authorization_missing   127.0.0.1",
+    "publishEvent 401",
+    "refused token_expired sensor-1 authentic 127.0.0.1",
+    "publishEvent 403",
+    "refused device_unknown sensor-19  127.0.0.1",
+    "publishEvent 403",
+    "refused registry_unavailable sensor-1  127.0.0.1",
+    "config 503",
+  ]);
 });
 
 async function sendRaw(text: string): Promise<string> {

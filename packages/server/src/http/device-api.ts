@@ -23,6 +23,7 @@ import type { LookUp, RegistryStore } from "../registry/store.ts";
 import type { Intake, IntakeOutcome, IntakeRefusal } from "../telemetry/intake.ts";
 import { ApiError, invalidField } from "./api-error.ts";
 import { findBearerToken } from "./authorization.ts";
+import { type DeviceApiObserver, deviceCalls } from "./device-observer.ts";
 import {
   addRoutes,
   answerErrors,
@@ -49,6 +50,7 @@ export interface DeviceApiPorts {
   readonly intake: Intake;
   readonly registry: Pick<RegistryStore, "lookUpConfig" | "recordActivity">;
   readonly clock: Clock;
+  readonly observer: DeviceApiObserver;
   readonly onInternalError: OnInternalError;
 }
 
@@ -90,8 +92,17 @@ export function createDeviceApi(ports: DeviceApiPorts, options: DeviceApiOptions
       principals.set(request, await admit(request));
   });
 
+  app.addHook("onSend", async (request, reply) => {
+    const { url, config } = request.routeOptions;
+    const call = deviceCalls.find((name) => url?.endsWith(name) === true);
+    if (call === undefined || config.permission !== "device") return;
+    ports.observer.requestAnswered({ call, httpStatus: reply.statusCode });
+  });
+
   async function admit(request: FastifyRequest): Promise<DevicePrincipal> {
+    const remoteAddress = request.ip;
     if (request.headers.authorization === undefined) {
+      ports.observer.requestRefused({ because: "authorization_missing", remoteAddress });
       throw new ApiError("UNAUTHENTICATED", 'No "authorization" header found.');
     }
     const deviceName = deviceNameOf(request);
@@ -117,6 +128,13 @@ export function createDeviceApi(ports: DeviceApiPorts, options: DeviceApiOptions
       return outcome.principal;
     }
     const { because } = outcome;
+    const error = because instanceof TokenError ? because : undefined;
+    ports.observer.requestRefused({
+      because: because instanceof TokenError ? because.code : because,
+      deviceName,
+      ...(error?.authenticity === undefined ? {} : { authenticity: error.authenticity }),
+      remoteAddress,
+    });
     if (because === "registry_unavailable") throw registryUnavailable();
     const isNamed = because instanceof TokenError && refusalOnWire[because.code].named;
     throw permissionDenied(
