@@ -4,7 +4,13 @@ import { policyPresets, TokenError } from "@mayfly/core/token";
 import { DeviceKey, registryRef, startSeconds, VirtualTime } from "../../test/bridge-world.ts";
 import { createNodeKeyVerifier } from "../host/node-key-verifier.ts";
 import type { AdmissionRecord, KeyRecord } from "../registry/model.ts";
-import { type AdmissionOutcome, type AdmissionRequest, createAdmission } from "./admission.ts";
+import {
+  type AdmissionOutcome,
+  type AdmissionRequest,
+  createAdmission,
+  timeFailureIntervalMillis,
+  timeFailuresMax,
+} from "./admission.ts";
 import type { KeyVerifier } from "./key-verifier.ts";
 
 const deviceName = { ...registryRef, device: "fern" };
@@ -42,7 +48,7 @@ function deskWith(record: AdmissionRecord | undefined) {
     assert.ok(outcome);
     return outcome;
   };
-  return { admission, admit, counts };
+  return { admission, admit, counts, time };
 }
 
 function recordWith(keys: readonly KeyRecord[], blocked = false): AdmissionRecord {
@@ -107,6 +113,44 @@ test("where there is no key to try, a dummy verification takes its place", () =>
 
   assert.deepEqual(codes, ["device_unknown", "device_unknown", "device_blocked", "key_none"]);
   for (const { counts } of desks) assert.deepEqual([counts.dummies, counts.verified], [1, 0]);
+});
+
+test("an expired token costs a stranger's name what it costs a known one: a verification, then none for 10 s", async () => {
+  const { device: _, ...noDevice } = recordWith([]);
+  const desks = [
+    deskWith(recordWith([new DeviceKey("k").record])),
+    deskWith(recordWith([new DeviceKey("k").record], true)),
+    deskWith(recordWith([])),
+    deskWith(noDevice),
+    deskWith(undefined),
+  ];
+  const expired = new DeviceKey("other").token({ iat: startSeconds - 7_200 });
+
+  const work = await Promise.all(
+    desks.map(async ({ admit, counts, time }) => {
+      const done: number[] = [];
+      for (let probe = 0; probe < 4; probe += 1) {
+        assert.equal(codeOf(admit(expired)), "token_expired");
+        done.push(counts.verified + counts.dummies);
+        await time.advance(timeFailureIntervalMillis / 2);
+      }
+      return done;
+    }),
+  );
+
+  for (const done of work) assert.deepEqual(done, [1, 1, 2, 2]);
+});
+
+test("names that were tried with a wrong time are remembered up to a maximum", () => {
+  const { admission, admit } = deskWith(undefined);
+  // A signature of the wrong form spares the test 16,384 verifications.
+  const expired = new DeviceKey("other").token({ iat: startSeconds - 7_200 }).replace(/[^.]*$/, "AAAA");
+
+  for (let n = 0; n < timeFailuresMax + 3; n += 1) {
+    admit(expired, { deviceName: { ...deviceName, device: `fern-${n}` } });
+  }
+
+  assert.equal(admission.counts().timeFailures, timeFailuresMax);
 });
 
 test("a bridge that is switched off is told only to a peer that proved a key", () => {
