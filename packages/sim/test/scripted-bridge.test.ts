@@ -130,3 +130,13 @@ test("an agent stopped from within one of its own events stays stopped", async (
   assert.equal(agent.status().state, "stopped");
   assert.deepEqual(connectedAt, []);
 });
+
+test("a seventeenth listener is refused, and one that leaves makes room", () => {
+  const { agent } = arrange(() => ({ reasonCode: 0 }));
+  // One is the arrangement's own.
+  const leave = Array.from({ length: 15 }, () => agent.onEvent(() => undefined));
+
+  assert.throws(() => agent.onEvent(() => undefined), RangeError);
+  leave[0]?.();
+  assert.doesNotThrow(() => agent.onEvent(() => undefined));
+});

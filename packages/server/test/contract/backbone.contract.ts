@@ -277,6 +277,29 @@ export function backboneContract(
   });
 
   promises(
+    "at most 1,000 come in a pull and 100,000 are delivered at once; an acknowledged one makes room",
+    async (opened) => {
+      await subscribe(opened);
+      const tiny = message("gauge-1", "");
+      await appendAll(opened, new Array<TelemetryMessage>(60_000).fill(tiny));
+      await appendAll(opened, new Array<TelemetryMessage>(40_001).fill(tiny));
+      const pull = () => opened.backbone.pull("mayfly", "app", 5_000);
+
+      const [first] = await pull();
+      let delivered = 1_000;
+      for (let received = await pull(); received.length > 0; received = await pull()) {
+        assert.ok(received.length <= 1_000);
+        delivered += received.length;
+      }
+      await opened.backbone.acknowledge("mayfly", "app", [first?.ackId ?? ""]);
+      const next = await pull();
+
+      assert.equal(delivered, 100_000);
+      assert.equal(next.length, 1);
+    },
+  );
+
+  promises(
     "subscriptions are unique in their project, listed, found, and gone when deleted",
     async (opened) => {
       const { backbone } = opened;
