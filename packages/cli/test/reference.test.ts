@@ -30,7 +30,7 @@ for (const { command, path } of leaves(createProgram("0.0.0"), [])) {
     if (/\bregistry\b(?!`)/.test(flags.replaceAll("--registry", "")))
       for (const flag of registryFlags) named.add(flag);
 
-    if (/\bchip\b/.test(flags)) for (const flag of chipFlags) named.add(flag);
+    if (/^ chip\b/.test(flags)) for (const flag of chipFlags) named.add(flag);
 
     const has = new Set(
       command.options.map((option) => option.long ?? "").filter((flag) => flag !== "--json"),

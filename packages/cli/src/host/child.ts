@@ -7,6 +7,7 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { shareCompiledCode } from "./compiled-code.ts";
 
 /** How long a child may take to end after SIGTERM before it is killed. */
 export const CHILD_END_MILLIS_MAX = 10_000;
@@ -31,6 +32,7 @@ export interface Child {
 
 /** Starts `mayfly` with these arguments. @param onLine Called with each line of its stdout. */
 export function startMayfly(args: readonly string[], onLine: (line: string) => void): Child {
+  shareCompiledCode();
   // The same file in the sources and in a release, where it is JavaScript.
   const main = new URL(import.meta.url.endsWith(".ts") ? "../main.ts" : "../main.js", import.meta.url);
   const child = spawn(process.execPath, [fileURLToPath(main), ...args], {
