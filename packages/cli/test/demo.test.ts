@@ -2,12 +2,12 @@
  * The demo, whole: server, devices and this reader, each a process.
  */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { createAdminClient } from "@mayfly/core/admin";
 import { createHttpsFetch } from "../src/host/https-fetch.ts";
-import { startMayfly, temporaryFolder } from "./mayfly.ts";
+import { mayfly, startMayfly, temporaryFolder } from "./mayfly.ts";
 
 interface DemoLine {
   readonly at: string;
@@ -82,6 +82,74 @@ test("a demo whose server is killed says so and exits 1", async (t) => {
   assert.equal(code, 1);
   assert.match(stderr, /^mayfly: the server has ended/m);
 });
+
+test("a demo's devices sign with chips: keys of slots 0, 2 and 3, images kept for the next demo, sockets taken away", async (t) => {
+  const cwd = await temporaryFolder(t);
+  const run = async (): Promise<readonly ListedKey[]> => {
+    const demo = startMayfly(t, ["demo", "--devices", "1", "--data", "here"], { cwd });
+    await demo.line((line) => line.startsWith("ready"));
+    const listed = await mayfly(t, ["device", "keys", "list", "sensor-1", "--data", "here", "--json"], {
+      cwd,
+    });
+    demo.kill("SIGTERM");
+    assert.equal((await demo.ended).code, 0);
+    return (JSON.parse(listed.stdout) as { keys: ListedKey[] }).keys;
+  };
+
+  const first = await run();
+  const second = await run();
+
+  assert.deepEqual(
+    first.map(({ slot, state }) => [slot, state]),
+    [
+      [0, "active"],
+      [2, "pending"],
+      [3, "pending"],
+    ],
+  );
+  assert.deepEqual(
+    second.map(({ keyId }) => keyId),
+    first.map(({ keyId }) => keyId),
+  );
+  const device = join(cwd, "here", "devices", "sensor-1");
+  assert.deepEqual(readdirSync(device), ["chip.img"]);
+});
+
+interface ListedKey {
+  readonly keyId: string;
+  readonly slot: number;
+  readonly state: string;
+}
+
+// The chip's process is found in /proc.
+const elsewhere = process.platform === "linux" ? false : "needs Linux";
+test("a demo whose chip is killed says so and exits 1", { skip: elsewhere }, async (t) => {
+  const cwd = await temporaryFolder(t);
+  const demo = startMayfly(t, ["demo", "--devices", "1", "--data", "here"], { cwd });
+  await demo.line((line) => line.startsWith("ready"));
+
+  process.kill(chipPid(join(cwd, "here", "devices", "sensor-1", "chip.sock")), "SIGKILL");
+  const { code, stderr } = await demo.ended;
+
+  assert.equal(code, 1);
+  assert.match(stderr, /^mayfly: the chip of sensor-1 has ended/m);
+});
+
+/** The process that was started with this socket's path. */
+function chipPid(socket: string): number {
+  const found = readdirSync("/proc").find((pid) => {
+    if (!/^\d+$/.test(pid)) return false;
+    try {
+      const args = readFileSync(join("/proc", pid, "cmdline"), "utf8").split("\0");
+      return args.includes("sim") && args.includes(socket);
+    } catch {
+      // It ended while we looked.
+      return false;
+    }
+  });
+  assert.ok(found !== undefined, "no such chip runs");
+  return Number(found);
+}
 
 test("messages another reader takes away are lost to the demo, which says so and exits 1", async (t) => {
   const cwd = await temporaryFolder(t);

@@ -132,6 +132,12 @@ async function runAgent(flags: AgentFlags): Promise<void> {
     output.result(line, () => describe(line));
   };
 
+  // Whoever waits for the first connection need not wait for the next line.
+  const stopListening = agent.onEvent(({ kind }) => {
+    if (kind !== "connected") return;
+    stopListening();
+    report();
+  });
   agent.start();
   let sequence = 0;
   let publishAt = monotonicMillis();

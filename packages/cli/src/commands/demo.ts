@@ -1,9 +1,9 @@
 /**
  * `mayfly demo`: the product shown by a customer of it.
  *
- * A server and five devices run as processes of their own and talk TLS; this process only orders what it
- * needs through the admin API and reads what arrives through a pull subscription. It imports nothing a
- * user's program could not, and asks the server nothing in private.
+ * A server, five devices and their five simulated chips run as processes of their own; devices and server talk
+ * TLS. This process only orders what it needs through the admin API and reads what arrives through a pull
+ * subscription. It imports nothing a user's program could not, and asks the server nothing in private.
  */
 import { createAdminClient } from "@mayfly/core/admin";
 import type { Command } from "commander";
@@ -11,13 +11,14 @@ import { LOCATION_DEFAULT } from "../connection.ts";
 import { type AgentLine, parseAgentLine } from "../demo/agent-line.ts";
 import { readDeliveries } from "../demo/delivery.ts";
 import { createLedger, type Ledger } from "../demo/ledger.ts";
-import { type DemoDevice, ensureDevice, ensureRegistry } from "../demo/prepare.ts";
+import { type DemoDevice, type DemoKey, ensureDevice, ensureRegistry } from "../demo/prepare.ts";
 import { type DemoView, viewDevice } from "../demo/view.ts";
 import { CommandFailure } from "../failure.ts";
 import { newCommand, outputOf, portsOption, wholeNumber } from "../flags.ts";
 import { type Child, startMayfly } from "../host/child.ts";
+import { openChip, readSlotKey } from "../host/chip.ts";
 import { monotonicMillis, sleep, wallSeconds } from "../host/clock.ts";
-import { claimDemoFolder, openDemoDevices } from "../host/demo-folder.ts";
+import { claimDemoFolder, type DemoChip, type DemoChips, placeDemoChips } from "../host/demo-folder.ts";
 import { type Endpoints, endpointsFile, readEndpointsFile, writeEndpoints } from "../host/endpoints.ts";
 import { readText } from "../host/files.ts";
 import { createHttpsFetch, type HttpsFetch } from "../host/https-fetch.ts";
@@ -27,7 +28,10 @@ import type { Output } from "../output.ts";
 import { formatDemoLines, formatDemoTable, formatSums } from "./demo-table.ts";
 
 const REGISTRY_ID = "demo";
-const KEYS_EACH = 3;
+/** Slots of the recommended configuration that sign tokens: the first is used, the others are registered in advance. */
+const SIGNING_SLOTS = [0, 2, 3] as const;
+/** I2C address of a chip as delivered. */
+const CHIP_ADDRESS = 0x60;
 const LIFETIME_SECONDS = 60;
 /** First renewals: at 15 s, 20 s, 25 s, … and again from 15 s on, so that they do not fall together. */
 const FIRST_RENEWAL_SECONDS = 15;
@@ -70,7 +74,7 @@ async function demo(flags: DemoFlags): Promise<void> {
   const output = outputOf(flags);
   const interrupted = stopSignal();
   const folder = await claimDemoFolder(flags.data);
-  const run: DemoRun = { children: [], transport: undefined };
+  const run: DemoRun = { server: undefined, chips: [], agents: [], transport: undefined };
   try {
     await runDemo(folder.path, flags, output, interrupted, run);
   } catch (error) {
@@ -78,17 +82,21 @@ async function demo(flags: DemoFlags): Promise<void> {
     if (!interrupted.aborted) throw error;
   } finally {
     run.transport?.close();
-    // Devices first, the server last: the reverse of how they were started.
-    const [server, ...devices] = run.children;
-    await Promise.all(devices.map((child) => child.stop()));
-    await server?.stop();
+    // Devices first, then what they need: the reverse of how they were started.
+    await Promise.all(run.agents.map((child) => child.stop()));
+    await Promise.all(run.chips.map((child) => child.stop()));
+    await run.server?.stop();
+    await run.placed?.release();
     await folder.release();
   }
 }
 
 /** What has to be ended, however the demo goes. */
 interface DemoRun {
-  readonly children: Child[];
+  server: Child | undefined;
+  readonly chips: Child[];
+  readonly agents: Child[];
+  placed?: DemoChips;
   transport: HttpsFetch | undefined;
 }
 
@@ -103,9 +111,14 @@ async function runDemo(
     ["serve", "--data", folder, "--ports", flags.ports, "--stop-with-stdin", "--json"],
     () => {},
   );
-  run.children.push(server);
-  const devices = await openDemoDevices(folder, { devices: flags.devices, keysEach: KEYS_EACH });
-  const endpoints = await waitForEndpoints(folder, server, interrupted);
+  run.server = server;
+  run.placed = await placeDemoChips(folder, flags.devices);
+  const readDevices = Promise.all(run.placed.chips.map((chip) => startChip(chip, run, interrupted)));
+  // Whichever of the two fails first is the one that is told.
+  const [devices, endpoints] = await Promise.all([
+    readDevices,
+    waitForEndpoints(folder, server, interrupted),
+  ]);
   const registry = {
     project: endpoints.project,
     location: endpoints.location || LOCATION_DEFAULT,
@@ -162,14 +175,56 @@ async function runDemo(
   }
 }
 
+/** A device of the demo, where its chip listens, and the process that is the chip. */
+interface ChippedDevice extends DemoDevice {
+  readonly chip: DemoChip;
+  readonly chipProcess: Child;
+}
+
+/** Starts a device's chip and reads its public keys, as whoever registers a device would. */
+async function startChip(chip: DemoChip, run: DemoRun, interrupted: AbortSignal): Promise<ChippedDevice> {
+  let isReady = false;
+  const child = startMayfly(
+    [
+      ...["chip", "sim", "--socket", chip.socket, "--image", chip.imageFile, "--kind", "mayfly"],
+      ...["--real-time", "--stop-with-stdin", "--json"],
+    ],
+    () => {
+      isReady = true;
+    },
+  );
+  run.chips.push(child);
+  const until = monotonicMillis() + READY_MILLIS_MAX;
+  while (!isReady) {
+    if (child.hasEnded() || interrupted.aborted || monotonicMillis() > until) {
+      throw new CommandFailure(
+        "demo_failed",
+        `the chip of ${chip.id} did not start: ${child.errorText() || "it said nothing"}`,
+      );
+    }
+    await sleep(20, interrupted);
+  }
+  const opened = await openChip({ kind: "socket", bus: chip.socket, address: CHIP_ADDRESS });
+  try {
+    const keys: DemoKey[] = [];
+    for (const slot of SIGNING_SLOTS) {
+      keys.push({ slot, publicPem: (await readSlotKey(opened.chip, slot)).pem });
+    }
+    return { id: chip.id, keys, chip, chipProcess: child };
+  } finally {
+    await opened.close();
+  }
+}
+
 interface Member {
   readonly id: string;
   readonly child: Child;
+  readonly chipProcess: Child;
   line: AgentLine | undefined;
 }
 
 function startFleet(
-  devices: readonly DemoDevice[],
+  devices: readonly ChippedDevice[],
   shared: { readonly folder: string; readonly word: string; readonly ledger: Ledger; readonly run: DemoRun },
 ): readonly Member[] {
   return devices.map((device, index) => {
@@ -178,7 +233,7 @@ function startFleet(
       [
         "agent",
         ...["--endpoints", endpointsFile(shared.folder), "--device", device.id, "--run", shared.word],
-        ...device.keys.flatMap(({ privateFile, slot }) => ["--key", `${privateFile}:${slot}`]),
+        ...["--chip-socket", device.chip.socket, "--slot", String(SIGNING_SLOTS[0])],
         ...["--publish-every", "1", "--lifetime", `${LIFETIME_SECONDS}s`],
         ...["--first-renewal-after", String(firstRenewal), "--stop-with-stdin", "--json"],
       ],
@@ -189,8 +244,8 @@ function startFleet(
         shared.ledger.acknowledged(device.id, line.newlyAcked, monotonicMillis());
       },
     );
-    const member: Member = { id: device.id, child, line: undefined };
-    shared.run.children.push(child);
+    const member: Member = { id: device.id, child, chipProcess: device.chipProcess, line: undefined };
+    shared.run.agents.push(child);
     return member;
   });
 }
@@ -236,6 +291,11 @@ function checkAlive(fleet: readonly Member[], server: Child): void {
   const dead = fleet.find(({ child }) => child.hasEnded());
   if (dead !== undefined)
     throw new CommandFailure("demo_failed", `${dead.id} has ended: ${dead.child.errorText()}`);
+  const chipless = fleet.find(({ chipProcess }) => chipProcess.hasEnded());
+  if (chipless !== undefined) {
+    const { id, chipProcess } = chipless;
+    throw new CommandFailure("demo_failed", `the chip of ${id} has ended: ${chipProcess.errorText()}`);
+  }
 }
 
 /** Shows the view each second until `until` fires. */

@@ -1,15 +1,14 @@
 /**
  * What the demo orders through the admin API: a strict registry, and devices with three keys each.
  *
- * Slot 0 is in use; the keys of slots 1 and 2 are registered in advance, as pending, so that turning to them
+ * Slot 0 is in use; the keys of the other signing slots are registered in advance, as pending, so that turning to them
  * needs no new trust.
  */
 import { AdminApiError, type AdminClient, type DevicePath, type RegistryPath } from "@mayfly/core/admin";
 
-/** One key of a device, as files and registry know it. */
+/** One key of a device, as chip and registry know it. The private half is in the chip. */
 export interface DemoKey {
   readonly slot: number;
-  readonly privateFile: string;
   readonly publicPem: string;
 }
 

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { test } from "node:test";
-import { claimDemoFolder, DEMOS_MAX, openDemoDevices } from "./demo-folder.ts";
+import { SOCKET_PATH_BYTES_MAX } from "./chip-sim.ts";
+import { claimDemoFolder, DEMOS_MAX, placeDemoChips } from "./demo-folder.ts";
 
 /** The default folders are below the working folder, so each test gets one of its own. */
 async function inNewFolder(run: (folder: string) => Promise<void>): Promise<void> {
@@ -44,14 +45,21 @@ test("the claim of a process that is gone counts for nothing", async () => {
   });
 });
 
-test("a device's keys are made once, for their owner alone, and found again", async () => {
+test("chips lie in the demo's folder; their sockets too, unless a socket's path may not be that long", async () => {
   await inNewFolder(async (folder) => {
-    const first = await openDemoDevices(folder, { devices: 2, keysEach: 3 });
-    const second = await openDemoDevices(folder, { devices: 2, keysEach: 3 });
+    const [near, far] = [join(folder, "near"), join(folder, "far-".repeat(40))];
 
-    assert.deepEqual(second, first);
-    const keys = first.flatMap((device) => device.keys);
-    assert.equal(new Set(keys.map(({ publicPem }) => publicPem)).size, 6);
-    assert.ok(keys.every(({ privateFile }) => (statSync(privateFile).mode & 0o777) === 0o600));
+    const short = await placeDemoChips(near, 2);
+    const long = await placeDemoChips(far, 2);
+
+    const [first] = short.chips;
+    assert.equal(first?.imageFile, join(near, "devices", "sensor-1", "chip.img"));
+    assert.equal(first?.socket, join(near, "devices", "sensor-1", "chip.sock"));
+    const sockets = long.chips.map(({ socket }) => socket);
+    assert.ok(sockets.every((socket) => socket.length <= SOCKET_PATH_BYTES_MAX && !socket.startsWith(far)));
+    const elsewhere = dirname(sockets[0] ?? "");
+    assert.equal(statSync(elsewhere).mode & 0o777, 0o700);
+    await Promise.all([short.release(), long.release()]);
+    assert.equal(existsSync(elsewhere), false);
   });
 });

@@ -1,13 +1,14 @@
 /**
- * The demo's folder: claimed by one demo at a time, with the keys of its devices in it.
+ * The demo's folder: claimed by one demo at a time, with the chips of its devices in it.
  *
  * Without `--data` the demo takes `mayfly-data/demo`, or `demo-2`, `demo-3`, … while others run. A claim is a
  * file made exclusively, holding the process id; the claim of a process that is gone counts for nothing.
  */
-import { open, readFile, rm } from "node:fs/promises";
+import { mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import type { DemoDevice, DemoKey } from "../demo/prepare.ts";
 import { CommandFailure } from "../failure.ts";
+import { SOCKET_PATH_BYTES_MAX } from "./chip-sim.ts";
 import {
   DATA_FOLDER_DEFAULT,
   DEMO_FOLDER_NAME,
@@ -15,8 +16,7 @@ import {
   isProcessAlive,
   readEndpointsFile,
 } from "./endpoints.ts";
-import { makeOwnFolder, readTextIfThere, writeSecret } from "./files.ts";
-import { generateDeviceKey, publicPemOf } from "./keys.ts";
+import { makeOwnFolder } from "./files.ts";
 
 /** Demos that may run beside each other without `--data`. */
 export const DEMOS_MAX = 9;
@@ -73,27 +73,35 @@ async function claim(path: string): Promise<ClaimedFolder | undefined> {
   return undefined;
 }
 
-/** Keys of the demo's devices, one file a slot; made where they are missing. */
-export async function openDemoDevices(
-  folder: string,
-  options: { readonly devices: number; readonly keysEach: number },
-): Promise<readonly DemoDevice[]> {
-  const devices: DemoDevice[] = [];
-  for (let number = 1; number <= options.devices; number++) {
-    const id = `sensor-${number}`;
-    const keys: DemoKey[] = [];
-    for (let slot = 0; slot < options.keysEach; slot++) {
-      keys.push(await openKey(join(folder, "devices", id, `slot-${slot}.key.pem`), slot));
-    }
-    devices.push({ id, keys });
-  }
-  return devices;
+/** One device's chip: a simulated one, its image kept beside its name. */
+export interface DemoChip {
+  /** The device it sits in. */
+  readonly id: string;
+  readonly imageFile: string;
+  readonly socket: string;
 }
 
-async function openKey(privateFile: string, slot: number): Promise<DemoKey> {
-  const kept = await readTextIfThere(privateFile);
-  if (kept !== undefined) return { slot, privateFile, publicPem: publicPemOf(kept) };
-  const { privatePem, publicPem } = generateDeviceKey();
-  await writeSecret(privateFile, privatePem);
-  return { slot, privateFile, publicPem };
+export interface DemoChips {
+  readonly chips: readonly DemoChip[];
+  /** Removes what was made outside the demo's folder. */
+  release(): Promise<void>;
+}
+
+/** Where the chips of the demo's devices are. Sockets lie beside the images, or elsewhere where that path is too long. */
+export async function placeDemoChips(folder: string, devices: number): Promise<DemoChips> {
+  const ids = Array.from({ length: devices }, (_, index) => `sensor-${index + 1}`);
+  const beside = (id: string): string => join(folder, "devices", id, "chip.sock");
+  const fits = ids.every((id) => Buffer.byteLength(beside(id)) <= SOCKET_PATH_BYTES_MAX);
+  // Made for its owner alone, as all of mkdtemp's are.
+  const elsewhere = fits ? undefined : await mkdtemp(join(tmpdir(), "mayfly-"));
+  return {
+    chips: ids.map((id) => ({
+      id,
+      imageFile: join(folder, "devices", id, "chip.img"),
+      socket: elsewhere === undefined ? beside(id) : join(elsewhere, id),
+    })),
+    async release() {
+      if (elsewhere !== undefined) await rm(elsewhere, { recursive: true, force: true });
+    },
+  };
 }
