@@ -5,7 +5,6 @@ import {
   createHash,
   createPrivateKey,
   createPublicKey,
-  generateKeyPairSync,
   type KeyObject,
   sign,
   verify,
@@ -23,20 +22,6 @@ export interface PublicKeyFile {
   readonly format: PublicKeyFormat;
   readonly alg: "ES256" | "RS256";
   readonly key: KeyObject;
-}
-
-/** A new P-256 key pair: the private half as PKCS#8 PEM, the public as SubjectPublicKeyInfo PEM. */
-export function generateDeviceKey(): { readonly privatePem: string; readonly publicPem: string } {
-  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  return {
-    privatePem: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
-    publicPem: publicKey.export({ type: "spki", format: "pem" }).toString(),
-  };
-}
-
-/** SubjectPublicKeyInfo PEM of a private key PEM. */
-export function publicPemOf(privatePem: string): string {
-  return createPublicKey(privatePem).export({ type: "spki", format: "pem" }).toString();
 }
 
 /** SubjectPublicKeyInfo of a P-256 key before its point: 04, X, Y (RFC 5480 §2). */
