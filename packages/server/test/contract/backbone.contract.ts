@@ -373,6 +373,19 @@ export function backboneContract(
     assert.equal(opened.backbone.counters().removedUnread, 2);
   });
 
+  promises("one sweep removes all that is old, however many commits brought it", async (opened) => {
+    await subscribe(opened);
+    opened.backbone.setRetention(gauges, { ageSeconds: 3_600, bytes: 1e9 });
+    for (let n = 0; n < 130; n += 1) {
+      await appendAll(opened, [message("gauge-1", "old", { publishMs: opened.time.nowMs - 3_700_000 })]);
+    }
+    await appendAll(opened, [message("gauge-1", "young", { publishMs: opened.time.nowMs })]);
+
+    const removed = await opened.backbone.sweep();
+
+    assert.deepEqual([removed, await pullTexts(opened)], [130, ["young"]]);
+  });
+
   promises("retention by size removes the oldest first", async (opened) => {
     opened.backbone.setRetention(gauges, { ageSeconds: 1e9, bytes: 60_000 });
     for (let n = 0; n < 20; n += 1) {

@@ -13,7 +13,7 @@ import type { RegistryReader } from "./registry-reader.ts";
 const POLL_MILLIS = 150;
 
 export interface ChangeFeedOptions {
-  readonly reader: RegistryReader;
+  readonly reader: Pick<RegistryReader, "dataVersion" | "newestSequence" | "changesAfter">;
   readonly timers: Timers;
   /** Before any listener: caches are true when listeners look. */
   changed(change: RegistryChange): void;
@@ -27,6 +27,8 @@ export class ChangeFeed {
   #told: number;
   #dataVersion: number;
   #isTelling = false;
+  /** The last look failed: what it should have told is still to be told. */
+  #hasFailed = false;
   #cancel: CancelTimer | undefined;
 
   constructor(options: ChangeFeedOptions) {
@@ -71,9 +73,11 @@ export class ChangeFeed {
   #read(): readonly RegistryChange[] {
     try {
       const changes = this.#options.reader.changesAfter(this.#told);
+      this.#hasFailed = false;
       this.#options.trouble(undefined);
       return changes;
     } catch (error) {
+      this.#hasFailed = true;
       this.#options.trouble(error);
       return [];
     }
@@ -84,7 +88,7 @@ export class ChangeFeed {
       this.#arm();
       try {
         const version = this.#options.reader.dataVersion();
-        if (version === this.#dataVersion) return;
+        if (version === this.#dataVersion && !this.#hasFailed) return;
         this.#dataVersion = version;
       } catch (error) {
         this.#options.trouble(error);
