@@ -9,6 +9,7 @@ const devices = 20;
 
 /** One day of the fleet: each device publishes every three to seven minutes and renews its token each hour. */
 async function liveOneDay(seed: string, protocolVersion: ProtocolVersion) {
+  const cpuBefore = process.cpuUsage();
   const startedMillis = performance.now();
   const house = await arrangeHouse({
     seed,
@@ -37,8 +38,10 @@ async function liveOneDay(seed: string, protocolVersion: ProtocolVersion) {
   const statuses = tenants.map(({ agent }) => agent.status());
   const delivered = await house.pullAll();
   const wallMillis = performance.now() - startedMillis;
+  const cpu = process.cpuUsage(cpuBefore);
+  const cpuMillis = (cpu.user + cpu.system) / 1_000;
 
-  return { house, acknowledged, refused, delivered, statuses, wallMillis, hash: house.log.hash() };
+  return { house, acknowledged, refused, delivered, statuses, wallMillis, cpuMillis, hash: house.log.hash() };
 }
 
 for (const protocolVersion of [5, 4] as const) {
@@ -68,11 +71,12 @@ for (const protocolVersion of [5, 4] as const) {
     assert.ok(day.acknowledged.length > devices * 24 * 10, `acknowledged: ${day.acknowledged.length}`);
     const gap = Math.max(...day.statuses.map((status) => status.longestGapMillis));
     t.diagnostic(
-      `${Math.round(day.wallMillis)} ms wall, ${day.house.world.tasksRun} tasks, ` +
+      `${Math.round(day.wallMillis)} ms wall, ${Math.round(day.cpuMillis)} ms CPU, ${day.house.world.tasksRun} tasks, ` +
         `${day.acknowledged.length} acknowledged, ${day.delivered.length} delivered, ` +
         `longest gap ${gap.toFixed(1)} ms`,
     );
-    assert.ok(day.wallMillis < 5_000, `24 h took ${Math.round(day.wallMillis)} ms`);
+    // CPU time: what other processes do on this machine meanwhile says nothing about the engine.
+    assert.ok(day.cpuMillis < 5_000, `24 h took ${Math.round(day.cpuMillis)} ms of CPU`);
   });
 }
 
