@@ -4,7 +4,7 @@ import { QUEUED_WRITES_MAX, RegistryQueue } from "./registry-queue.ts";
 
 test("one write above the maximum is refused at once, and those that wait are answered", async () => {
   const queue = new RegistryQueue({
-    script: new URL("./never-started.ts", import.meta.url),
+    script: new URL("file:///never/started.ts"),
     workerData: undefined,
     timers: { after: () => () => undefined },
     committed: () => undefined,
