@@ -7,6 +7,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { jwtVerify } from "jose";
+import { openLastingSigner } from "../src/host/chip.ts";
 import { type Finished, mayfly, type Running, startMayfly, temporaryFolder } from "./mayfly.ts";
 
 const device = ["--project", "plant", "--location", "europe-west1", "--registry", "reg", "--device", "dev-1"];
@@ -236,6 +237,25 @@ test("provisioning goes on where it was after the chip's process is killed betwe
   assert.equal((await chip.chip("config", "check")).code, 0);
 });
 
+test("a signer of a program that runs on takes a signature's true time, and outlives its chip's process", async (t) => {
+  const chip = await bench(t, "--kind", "mayfly", "--real-time");
+  const signer = await openLastingSigner({ kind: "socket", bus: chip.socket, address: 0x60 }, 0);
+  t.after(() => signer.close());
+  const digest = new Uint8Array(32).fill(7);
+
+  const startedAt = performance.now();
+  const before = await signer.signDigest(digest);
+  const millis = performance.now() - startedAt;
+  chip.sim.kill("SIGKILL");
+  await chip.sim.ended;
+  await assert.rejects(signer.signDigest(digest), { code: "bus_closed" });
+  await chip.restart();
+  const after = await signer.signDigest(digest);
+
+  assert.ok(millis >= 65, `${millis} ms`);
+  assert.deepEqual([before.length, after.length], [64, 64]);
+});
+
 test("a chip that is not there, and a chip that is not named, are told apart", async (t) => {
   const folder = await temporaryFolder(t);
 
@@ -245,4 +265,45 @@ test("a chip that is not there, and a chip that is not named, are told apart", a
   assert.deepEqual([absent.code, unnamed.code], [1, 2]);
   assert.equal((JSON.parse(absent.stderr) as { error: { code: string } }).error.code, "bus_failed");
   assert.match(unnamed.stderr, /no chip is named; give --i2c \/dev\/i2c-1 or --socket PATH/);
+});
+
+test("on TCP a simulator says which port it has, and traces what its host writes and reads", async (t) => {
+  const sim = startMayfly(t, [
+    "chip",
+    "sim",
+    "--socket",
+    "127.0.0.1:0",
+    "--kind",
+    "mayfly",
+    "--trace",
+    "--json",
+  ]);
+  const ready = JSON.parse(await sim.line((line) => line.includes("ready"))) as { socket: string };
+
+  const random = await mayfly(t, ["chip", "random", "--socket", ready.socket]);
+  const wake = await sim.line((line) => line.includes("W@00"), "stderr");
+  sim.kill("SIGTERM");
+
+  assert.match(random.stdout, /^[0-9a-f]{64}\n$/);
+  assert.match(wake, /W@00 01 NACK$/);
+  assert.equal((await sim.ended).code, 0);
+});
+
+test("an agent has one key: in files or in a chip, not in both and not in neither", async (t) => {
+  const cwd = await temporaryFolder(t);
+  writeFileSync(
+    join(cwd, "endpoints.json"),
+    JSON.stringify({
+      ...{ mqtts: "127.0.0.1:1", deviceHttps: "", admin: "https://127.0.0.1:1", ca: "ca", adminToken: "t" },
+      ...{ project: "p", location: "l", registry: "reg", pid: 1 },
+    }),
+  );
+  const agent = ["agent", "--endpoints", "endpoints.json", "--device", "dev-1"];
+
+  const neither = await mayfly(t, agent, { cwd });
+  const both = await mayfly(t, [...agent, "--key", "k", "--chip-socket", "s"], { cwd });
+
+  assert.deepEqual([neither.code, both.code], [2, 2]);
+  assert.match(neither.stderr, /no key is named; give --key FILE:SLOT or --chip-socket PATH/);
+  assert.match(both.stderr, /--key and --chip-socket both name a key; give one/);
 });
