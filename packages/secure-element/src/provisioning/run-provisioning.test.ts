@@ -78,10 +78,9 @@ async function stepBoundaries(): Promise<
   }));
 }
 
-const boundaries = await stepBoundaries();
-
 for (const memory of ["kept", "lost"] as const) {
   test(`power lost at any step, the station's memory ${memory}: started again, the chip is as planned`, async () => {
+    const boundaries = await stepBoundaries();
     const cuts = boundaries.flatMap(({ kind, from, to }) => {
       const middle = from + ((to - from) >> 1);
       if (!kind.startsWith("lock")) return memory === "kept" ? [from, middle] : [middle, to];
