@@ -109,6 +109,8 @@ export class SabotagedTree {
         `--test-timeout=${TEST_MILLIS_MAX}`,
         // What a failed test leaves open (a store, a socket) must not hold the file.
         "--test-force-exit",
+        // In a process of its own a file that is forced to exit may lose what it had to report.
+        "--test-isolation=none",
         ...patterns.map((pattern) => `--test-name-pattern=${pattern}`),
         test,
       ],
