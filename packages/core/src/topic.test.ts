@@ -129,7 +129,7 @@ test("command topics carry free subfolders but no wildcard and no NUL", () => {
 });
 
 test("eventsTopic refuses a subfolder that could not be published to", () => {
-  for (const folder of ["a", "1a", "ab/", "a+b", "a b"]) {
+  for (const folder of ["1", "1a", "ab/", "a+b", "a b"]) {
     assert.throws(() => eventsTopic("dev-1", folder), TopicError);
   }
 });
