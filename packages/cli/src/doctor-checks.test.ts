@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   compareVersions,
+  judgeBackupRoot,
   judgeCertificate,
   judgeClock,
   judgeDisk,
@@ -32,6 +33,8 @@ test("each check is ok, a warning or a failure at its bounds, and only an ok one
     [judgeDisk(2 ** 31), "ok"],
     [judgeDisk(2 ** 29), "warn"],
     [judgeDisk(2 ** 20), "fail"],
+    [judgeBackupRoot(undefined), "ok"],
+    [judgeBackupRoot("d/identity/carry-away"), "warn"],
     [judgeProcess(1, true), "ok"],
     [judgeProcess(1, false), "fail"],
     [judgeProcess(undefined, false), "warn"],

@@ -92,6 +92,20 @@ export function judgeDisk(freeBytes: number): Check {
   return { name, status: "ok", message };
 }
 
+/** @param carryAway The folder with the second root's key and its passphrase, where it is still on this machine. */
+export function judgeBackupRoot(carryAway: string | undefined): Check {
+  const name = "backup root";
+  return carryAway === undefined
+    ? { name, status: "ok", message: "its key is not on this machine" }
+    : {
+        name,
+        status: "warn",
+        message: `its key and its passphrase are still in ${carryAway}`,
+        advice:
+          "take the two files away, to two places, and delete the folder: the second root must outlive this machine",
+      };
+}
+
 export function judgeProcess(pid: number | undefined, isAlive: boolean): Check {
   const name = "server";
   if (pid === undefined) {

@@ -190,6 +190,11 @@ test("a server's life: ready line, owner-only folder, no second server, commands
       [],
     );
     assert.ok(checks.some(({ name }) => name === "mqtts certificate"));
+    // The second root's key has not been carried away yet.
+    assert.deepEqual(
+      checks.filter(({ status }) => status === "warn").map(({ name }) => name),
+      ["backup root"],
+    );
     assert.equal(ill.code, 1);
     assert.match(ill.stdout, /"name":"data folder","status":"fail"/);
   });

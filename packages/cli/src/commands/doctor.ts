@@ -6,6 +6,7 @@ import type { Command } from "commander";
 import { type ConnectionFlags, findServer, type Server } from "../connection.ts";
 import {
   type Check,
+  judgeBackupRoot,
   judgeCertificate,
   judgeClock,
   judgeDisk,
@@ -30,6 +31,7 @@ import {
   examineFolder,
   examineHttps,
   examineTls,
+  findCarryAway,
   freeBytes,
   nodeVersion,
   sqliteVersion,
@@ -81,6 +83,7 @@ async function checkFolder(folder: string): Promise<readonly Check[]> {
   const facts = await examineFolder(folder);
   const checks = [judgeFolder(facts), judgeDisk(await freeBytes(folder))];
   if (!facts.exists) return checks;
+  checks.push(judgeBackupRoot(findCarryAway(folder)));
   const endpoints = await readEndpointsFile(endpointsFile(folder));
   return [...checks, judgeProcess(endpoints?.pid, endpoints !== undefined && isProcessAlive(endpoints.pid))];
 }

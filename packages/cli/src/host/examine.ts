@@ -38,6 +38,12 @@ export async function examineFolder(path: string): Promise<FolderFacts> {
   return { path, exists: true, open, isOwn };
 }
 
+/** @returns The folder in which the server left the second root's key to be carried away, where it is still there. */
+export function findCarryAway(folder: string): string | undefined {
+  const carryAway = join(folder, "identity", "carry-away");
+  return existsSync(carryAway) ? carryAway : undefined;
+}
+
 /** Bytes this user may still write where `path` is or would be. */
 export async function freeBytes(path: string): Promise<number> {
   let existing = path;
