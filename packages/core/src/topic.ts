@@ -149,18 +149,9 @@ export function commandTopic(device: string, subfolder = ""): string {
   return `${prefix}${device}/commands/${subfolder}`;
 }
 
-/**
- * Levels of `[a-zA-Z][-a-zA-Z0-9._+~%]*` joined by `/`, at most 256 bytes.
- *
- * Cloud IoT Core's page prints the rule of ids here, which wants two characters. Whether the bridge ever held a
- * PUBLISH to that is not known, and to cut a device off for `events/t` would be a high price for a guess.
- */
+/** Levels of `[a-zA-Z][-a-zA-Z0-9._+~%]+` joined by `/`, at most 256 bytes. */
 export function isEventSubfolder(text: string): boolean {
-  // A letter more makes the ids' rule one of a single character and up.
-  return (
-    text.length <= subfolderBytesMax &&
-    text.split("/").every((level) => level !== "" && isIdWord(`${level}x`))
-  );
+  return text.length <= subfolderBytesMax && text.split("/").every(isIdWord);
 }
 
 /** 1 to 256 characters, several levels allowed, none of `+`, `#`, NUL. */

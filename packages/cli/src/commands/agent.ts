@@ -78,7 +78,7 @@ async function runAgent(flags: AgentFlags): Promise<void> {
   if (flags.subfolder !== undefined && !isEventSubfolder(flags.subfolder)) {
     throw new CommandFailure(
       "usage",
-      `--subfolder ${flags.subfolder} is none: levels of letters, digits and -._+~%, each beginning with a letter, parted by /`,
+      `--subfolder ${flags.subfolder} is none: levels of two or more letters, digits and -._+~%, parted by /`,
     );
   }
   const endpoints =
