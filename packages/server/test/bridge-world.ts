@@ -97,6 +97,9 @@ export class HandBackbone {
   }
 }
 
+/** The device `fern` as it calls itself. */
+export const fernPath = "projects/mayfly/locations/here/registries/greenhouse/devices/fern";
+
 /** A device key as software, and the record the registry has of it. */
 export class DeviceKey {
   readonly #private: KeyObject;
@@ -198,6 +201,15 @@ export class TestClient implements ByteLink {
     this.send(publishOf(packetIdentifier, extra));
   }
 
+  /** Offers the next token inside the session. */
+  authenticate(token: string, authenticationMethod = "mayfly-jwt"): void {
+    this.send({
+      type: "auth",
+      reasonCode: 0x19,
+      properties: { authenticationMethod, authenticationData: Buffer.from(token) },
+    });
+  }
+
   subscribe(topicFilter: string, qos: 0 | 1 | 2 = 1): void {
     this.send({
       type: "subscribe",
@@ -236,6 +248,13 @@ class Diary implements BridgeObserver {
   }
   connected(facts: Parameters<BridgeObserver["connected"]>[0]): void {
     this.lines.push(`connected ${facts.principal.deviceId}${facts.tookOver ? " tookOver" : ""}`);
+  }
+  renewed(facts: Parameters<BridgeObserver["renewed"]>[0]): void {
+    this.lines.push(`renewed ${facts.principal.deviceId}${facts.keyChanged ? " keyChanged" : ""}`);
+  }
+  renewalRefused(facts: Parameters<BridgeObserver["renewalRefused"]>[0]): void {
+    const authenticity = facts.authenticity === undefined ? "" : ` ${facts.authenticity}`;
+    this.lines.push(`renewalRefused ${facts.because}${authenticity}`);
   }
   connectRefused(facts: Parameters<BridgeObserver["connectRefused"]>[0]): void {
     const authenticity = facts.authenticity === undefined ? "" : ` ${facts.authenticity}`;
@@ -352,9 +371,30 @@ export class World {
       protocolVersion: version,
       cleanStart: true,
       keepAlive: 0,
-      clientIdentifier: "projects/mayfly/locations/here/registries/greenhouse/devices/fern",
+      clientIdentifier: fernPath,
       userName: "unused",
       password: Buffer.from(token ?? this.key.token()),
+      ...fields,
+    });
+    return client;
+  }
+
+  /** As `connect`, by the method `mayfly-jwt`: the token is the Authentication Data, and names the device. */
+  connectByMethod(extra: Partial<ConnectPacket> & { token?: string } = {}): TestClient {
+    const { token, properties, ...fields } = extra;
+    const client = this.open(5);
+    client.send({
+      type: "connect",
+      protocolVersion: 5,
+      cleanStart: true,
+      keepAlive: 0,
+      clientIdentifier: fernPath,
+      userName: "mayfly/1",
+      properties: {
+        authenticationMethod: "mayfly-jwt",
+        authenticationData: Buffer.from(token ?? this.key.token({ sub: fernPath })),
+        ...properties,
+      },
       ...fields,
     });
     return client;

@@ -18,6 +18,14 @@ export function combineObservers(first: Observer, second: Observer): Observer {
       first.connectRefused(facts);
       second.connectRefused(facts);
     },
+    renewed(facts) {
+      first.renewed(facts);
+      second.renewed(facts);
+    },
+    renewalRefused(facts) {
+      first.renewalRefused(facts);
+      second.renewalRefused(facts);
+    },
     disconnected(facts) {
       first.disconnected(facts);
       second.disconnected(facts);

@@ -55,6 +55,27 @@ export function createLogObserver(
         ...(principal.leniencies.length > 0 ? { leniencies: principal.leniencies } : {}),
       });
     },
+    renewed({ principal, keyChanged, secondsLeft, link }) {
+      log.info({
+        event: "renewed",
+        device: devicePathOf(principal),
+        key: principal.keyId,
+        ...(keyChanged ? { keyChanged } : {}),
+        address: link.remoteAddress,
+        secondsLeft: Math.round(secondsLeft),
+        deadline: new Date(principal.deadlineSeconds * 1000).toISOString(),
+      });
+    },
+    renewalRefused({ principal, because, authenticity, link }) {
+      if (!mayWrite()) return;
+      log.warn({
+        event: "renewal_refused",
+        because,
+        device: devicePathOf(principal),
+        authenticity,
+        address: link.remoteAddress,
+      });
+    },
     connectRefused({ because, deviceName, authenticity, link }) {
       if (!mayWrite()) return;
       log.warn({

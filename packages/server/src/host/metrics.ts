@@ -74,6 +74,12 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
     labelNames: ["reason"],
     registers,
   });
+  const renewals = new Counter({
+    name: "mayfly_renewals_total",
+    help: "Tokens offered inside a live session (re-authentication), by outcome and reason.",
+    labelNames: ["outcome", "reason"],
+    registers,
+  });
   const takeovers = new Counter({
     name: "mayfly_takeovers_total",
     help: "CONNECTs that replaced a live session of the same device.",
@@ -151,6 +157,8 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
       if (tookOver) takeovers.inc();
     },
     connectRefused: ({ because }) => connects.inc({ outcome: "refused", reason: because, protocol: "any" }),
+    renewed: () => renewals.inc({ outcome: "accepted", reason: "none" }),
+    renewalRefused: ({ because }) => renewals.inc({ outcome: "refused", reason: because }),
     disconnected({ because }) {
       disconnects.inc({ reason: because });
       if (deadlineReasons.includes(because)) deadlinesCut.inc({ reason: because });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DeviceKey, registryRef, startSeconds, World } from "../../test/bridge-world.ts";
+import { renewalWindowOf } from "../auth/renewal-window.ts";
 import { rejudgedPerTurnMax } from "./limits.ts";
 
 const idle = {
@@ -14,6 +15,16 @@ const idle = {
   downlinkInFlight: 0,
   rejudgements: 0,
 };
+
+function windowOf(world: World): readonly (readonly [string, string])[] {
+  const principal = world.bridge.findSession(world.device())?.principal;
+  assert.ok(principal !== undefined);
+  const { fromSeconds, untilSeconds } = renewalWindowOf(principal);
+  return [
+    ["renew-from", String(fromSeconds)],
+    ["renew-until", String(untilSeconds)],
+  ];
+}
 
 for (const version of [4, 5] as const) {
   test(`a device with a good token is accepted (protocol version ${version})`, async () => {
@@ -35,7 +46,6 @@ test("a 5.0 client is told our limits, and the Server Keep Alive when it names n
   const client = world.connect(5);
 
   assert.deepEqual(client.of("connack")[0]?.properties, {
-    sessionExpiryInterval: 0,
     receiveMaximum: 20,
     maximumQoS: 1,
     retainAvailable: 0,
@@ -45,6 +55,11 @@ test("a 5.0 client is told our limits, and the Server Keep Alive when it names n
     subscriptionIdentifiersAvailable: 0,
     sharedSubscriptionAvailable: 0,
     serverKeepAlive: 1200,
+    userProperties: [
+      ["server-time", `${startSeconds}.000`],
+      ["exp", String(startSeconds + 3600)],
+      ...windowOf(world),
+    ],
   });
 });
 

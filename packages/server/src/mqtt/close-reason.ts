@@ -47,6 +47,22 @@ export const closeReasons = {
     },
   },
 
+  // Its next token. The Reason String is the token's refusal where that may be named.
+  reauthentication_refused: {
+    mqtt5: 0x87,
+    status: {
+      code: 16,
+      message: "mqtt: SERVER: The connection was closed because its new authorization token was refused.",
+    },
+  },
+  reauthentication_too_often: {
+    mqtt5: 0x96,
+    status: {
+      code: 8,
+      message: "mqtt: SERVER: The connection was closed because of too many authorization tokens.",
+    },
+  },
+
   // The registry's word.
   /** By our own agent, with the same key: the next token's connection is up. */
   renewed: { mqtt5: 0x8e },

@@ -8,10 +8,10 @@ import type { NumericDate } from "@mayfly/core";
 import type { MqttError, Properties, ProtocolVersion } from "@mayfly/core/mqtt";
 import { encodeConnack } from "@mayfly/core/mqtt-server";
 import { refusalOnWire, type TokenError } from "@mayfly/core/token";
+import type { DevicePrincipal } from "../auth/admission.ts";
+import type { ConnectRequest } from "./connect-request.ts";
 import { packetBytesMax, receiveMaximum, topicAliasMaximum } from "./limits.ts";
-
-/** User Property of a refusal: the server's time, seconds since 1970 with three decimals. */
-export const serverTimeProperty = "server-time";
+import { serverTimeProperty, tokenProperties } from "./token-properties.ts";
 
 /** What CONNACK says of a refusal that is no verdict on a token. */
 export interface RefusalCodes {
@@ -19,11 +19,26 @@ export interface RefusalCodes {
   readonly mqtt311: number;
 }
 
-/** Accepted. Session Present is always 0: Sessions end with their connection. */
-export function encodeAccepted(version: ProtocolVersion, serverKeepAlive: number | undefined): Uint8Array {
-  if (version === 4) return encodeConnack({ type: "connack", sessionPresent: false, reasonCode: 0 }, 4);
+/** What CONNACK tells of a CONNECT that was accepted. */
+export interface Acceptance {
+  readonly request: Pick<ConnectRequest, "version" | "method" | "packetBytesMax" | "sessionExpirySeconds">;
+  readonly principal: DevicePrincipal;
+  readonly sessionPresent: boolean;
+  /** How long the Session is really kept; told where it differs from what was asked (5.0 §3.2.2.3.2). */
+  readonly sessionExpirySeconds: number;
+  /** Undefined where the client's own Keep Alive stands. */
+  readonly serverKeepAlive: number | undefined;
+  readonly serverSeconds: NumericDate;
+}
+
+/** @returns undefined where even the shortest answer is above the client's Maximum Packet Size. */
+export function encodeAccepted(acceptance: Acceptance): Uint8Array | undefined {
+  const { request, principal, sessionPresent, sessionExpirySeconds, serverKeepAlive } = acceptance;
+  if (request.version === 4) return encodeConnack({ type: "connack", sessionPresent, reasonCode: 0 }, 4);
   const properties: Properties = {
-    sessionExpiryInterval: 0,
+    ...(sessionExpirySeconds === request.sessionExpirySeconds
+      ? undefined
+      : { sessionExpiryInterval: sessionExpirySeconds }),
     receiveMaximum,
     maximumQoS: 1,
     retainAvailable: 0,
@@ -32,9 +47,16 @@ export function encodeAccepted(version: ProtocolVersion, serverKeepAlive: number
     wildcardSubscriptionAvailable: 1,
     subscriptionIdentifiersAvailable: 0,
     sharedSubscriptionAvailable: 0,
-    ...(serverKeepAlive === undefined ? {} : { serverKeepAlive }),
+    ...(serverKeepAlive === undefined ? undefined : { serverKeepAlive }),
+    // [MQTT-4.12.0-5]: the method comes back.
+    ...(request.method === undefined ? undefined : { authenticationMethod: request.method }),
   };
-  return encodeConnack({ type: "connack", sessionPresent: false, reasonCode: 0, properties }, 5);
+  const userProperties = tokenProperties(principal, acceptance.serverSeconds);
+  const packet = { type: "connack", sessionPresent, reasonCode: 0 } as const;
+  const told = encodeConnack({ ...packet, properties: { ...properties, userProperties } }, 5);
+  if (told.length <= request.packetBytesMax) return told;
+  const bare = encodeConnack({ ...packet, properties }, 5);
+  return bare.length <= request.packetBytesMax ? bare : undefined;
 }
 
 export function encodeRefused(version: ProtocolVersion, codes: RefusalCodes): Uint8Array {
@@ -56,7 +78,7 @@ export function encodeTokenRefused(
   const bare = encodeRefused(version, wire);
   if (version === 4) return bare;
   const properties: Properties = {
-    userProperties: [[serverTimeProperty, serverSeconds.toFixed(3)]],
+    userProperties: [serverTimeProperty(serverSeconds)],
     ...(wire.named && because !== undefined ? { reasonString: because.code } : {}),
   };
   const told = encodeConnack(

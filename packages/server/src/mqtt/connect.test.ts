@@ -131,16 +131,16 @@ test("a protocol level we do not speak gets return code 1", async () => {
   assert.equal(world.diary.lines.at(-1), "refused protocol_version_unsupported");
 });
 
-test("a CONNECT with an Authentication Method gets 0x8C", async () => {
+test("a CONNECT with an Authentication Method that is not offered gets 0x8C [MQTT-4.12.0-1]", async () => {
   const world = await World.create();
 
-  const client = world.connect(5, { properties: { authenticationMethod: "mayfly-jwt" } });
+  const client = world.connect(5, { properties: { authenticationMethod: "SCRAM-SHA-256" } });
 
   assert.equal(client.of("connack")[0]?.reasonCode, 0x8c);
   assert.equal(client.isClosed, true);
 });
 
-test("AUTH on a connection without Authentication Method is a protocol error", async () => {
+test("AUTH on a connection without Authentication Method is a protocol error [MQTT-4.12.0-7]", async () => {
   const world = await World.create();
   const client = world.connect(5);
 

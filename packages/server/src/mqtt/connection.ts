@@ -7,17 +7,8 @@
  * Left to others: who is connected at all and takeover (`bridge.ts`), and what packets do once the device is
  * admitted (`live-session.ts`).
  */
-import {
-  type ByteLink,
-  type ByteLinkEvents,
-  BytesError,
-  concatBytes,
-  type DeviceName,
-  IdError,
-  parseClientIdentifier,
-  utf8Decode,
-} from "@mayfly/core";
-import { type ConnectPacket, MqttError } from "@mayfly/core/mqtt";
+import { type ByteLink, type ByteLinkEvents, concatBytes, type DeviceName } from "@mayfly/core";
+import { type ConnectPacket, MqttError, type Properties } from "@mayfly/core/mqtt";
 import { encodeDisconnect, ServerDecoder } from "@mayfly/core/mqtt-server";
 import { type Authenticity, TokenError } from "@mayfly/core/token";
 import type { Admission, AdmissionOutcome, DevicePrincipal } from "../auth/admission.ts";
@@ -26,10 +17,12 @@ import type { Alarm, Waiting } from "../time/alarm.ts";
 import type { BridgePorts, SessionView } from "./bridge.ts";
 import { type CloseReason, reasonOnWire } from "./close-reason.ts";
 import { encodeAccepted, encodeConnectFailure, encodeRefused, encodeTokenRefused } from "./connack.ts";
+import { type ConnectRequest, readConnect } from "./connect-request.ts";
 import { keepAliveFor } from "./keep-alive.ts";
 import { connectBytesMax, connectTimeoutMillis, packetBytesMax } from "./limits.ts";
 import { LiveSession, type SessionCarrier } from "./live-session.ts";
 import type { ConnectRefusal, LinkFacts } from "./observer.ts";
+import { serverTimeProperty } from "./token-properties.ts";
 import type { HeldTotal } from "./uplink.ts";
 
 /** What a connection asks of the bridge. */
@@ -53,8 +46,8 @@ export interface ConnectionHost {
 
 /** Server unavailable: no verdict on the peer, who may come again. */
 const unavailableCodes = { mqtt5: 0x88, mqtt311: 0x03 } as const;
-/** User Name by which our own agents make themselves known, alone or with words after a space. */
-const ownAgentUserName = "mayfly/1";
+/** Ends of a session that a wrong clock may have caused: the peer is told ours. */
+const endsOfTime: ReadonlySet<CloseReason> = new Set(["token_expired", "reauthentication_refused"]);
 
 export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
   dueMillis = 0;
@@ -91,12 +84,16 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
     return this.#state === "live" ? this.#session : undefined;
   }
 
-  /** Who was admitted, be the session over or not. */
+  get changesSeen(): number {
+    return this.#host.changesSeen;
+  }
+
   /** Did the peer say that it is an agent of ours? */
   get isOwnAgent(): boolean {
     return this.#isOwnAgent;
   }
 
+  /** Who was admitted, be the session over or not. */
   get principal(): DevicePrincipal | undefined {
     return this.#session?.principal;
   }
@@ -167,19 +164,15 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
     if (this.#isLinkOpen) this.#link.write(bytes);
   }
 
+  rejudgeLater(): void {
+    this.#host.rejudgeLater(this);
+  }
+
   /** Ends the live session: the peer is told what it may know, the registry what it should. */
-  end(because: CloseReason): void {
+  end(because: CloseReason, reasonString?: string): void {
     const session = this.live;
     if (session === undefined) return;
-    const { mqtt5, reasonString } = reasonOnWire(because);
-    if (session.version === 5 && mqtt5 !== undefined && this.#isLinkOpen) {
-      const bare = encodeDisconnect({ type: "disconnect", reasonCode: mqtt5 }, 5);
-      const told =
-        reasonString === undefined
-          ? bare
-          : encodeDisconnect({ type: "disconnect", reasonCode: mqtt5, properties: { reasonString } }, 5);
-      this.#outgoing.push(told.length <= session.clientPacketBytesMax ? told : bare);
-    }
+    if (session.version === 5 && this.#isLinkOpen) this.#tellEnd(session, because, reasonString);
     const { unacknowledged } = session.uplink;
     this.#release();
     session.close(because);
@@ -252,53 +245,44 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
     }
   }
 
-  #connect(connect: ConnectPacket): void {
-    const { protocolVersion: version, will } = connect;
-    this.#protocolVersion = version;
-    const refuse = (because: ConnectRefusal, mqtt5: number, mqtt311: number) =>
-      this.#refuse(because, encodeRefused(version, { mqtt5, mqtt311 }));
-    if (connect.properties?.authenticationMethod !== undefined) {
-      refuse("authentication_method_unsupported", 0x8c, 0x05);
-      return;
-    }
-    // A Will is taken and ignored, but 5.0 forbids to accept one beyond what CONNACK announces
-    // [MQTT-3.2.2-12, -13].
-    if (version === 5 && will?.retain === true) {
-      refuse("will_unsupported", 0x9a, 0x05);
-      return;
-    }
-    if (version === 5 && will?.qos === 2) {
-      refuse("will_unsupported", 0x9b, 0x05);
-      return;
-    }
-    const deviceName = findDeviceName(connect.clientIdentifier);
-    if (deviceName === undefined) {
-      refuse("client_identifier_malformed", 0x85, 0x02);
-      return;
-    }
+  #tellEnd(session: LiveSession, because: CloseReason, reasonString?: string): void {
+    const wire = reasonOnWire(because);
+    if (wire.mqtt5 === undefined) return;
+    const bare = { type: "disconnect", reasonCode: wire.mqtt5 } as const;
+    const told = reasonString ?? wire.reasonString;
+    const properties: Properties = {
+      ...(told === undefined ? undefined : { reasonString: told }),
+      ...(endsOfTime.has(because)
+        ? { userProperties: [serverTimeProperty(this.#host.ports.clock.wallSeconds())] }
+        : undefined),
+    };
+    const whole = encodeDisconnect({ ...bare, properties }, 5);
+    this.#outgoing.push(whole.length <= session.clientPacketBytesMax ? whole : encodeDisconnect(bare, 5));
+  }
 
+  #connect(connect: ConnectPacket): void {
+    const { protocolVersion: version } = connect;
+    this.#protocolVersion = version;
+    const reading = readConnect(connect);
+    if (reading.kind === "refused") {
+      this.#refuse(reading.because, encodeRefused(version, reading.codes));
+      return;
+    }
+    const { request } = reading;
+    const { deviceName, token, ownAgent } = request;
     this.#deviceName = deviceName;
+    this.#isOwnAgent = ownAgent;
     this.#state = "admitting";
     const { changesSeen } = this.#host;
-    const userName = connect.userName ?? "";
-    const ownAgent = userName === ownAgentUserName || userName.startsWith(`${ownAgentUserName} `);
-    this.#isOwnAgent = ownAgent;
-    const token = tokenOf(connect.password);
     this.#host.admission.admitDeviceToken({ deviceName, token, ownAgent, bridge: "mqtt" }, (outcome) =>
-      this.#decided(connect, deviceName, outcome, changesSeen),
+      this.#decided(request, outcome, changesSeen),
     );
   }
 
-  #decided(
-    connect: ConnectPacket,
-    deviceName: DeviceName,
-    outcome: AdmissionOutcome,
-    changesSeen: number,
-  ): void {
+  #decided(request: ConnectRequest, outcome: AdmissionOutcome, changesSeen: number): void {
     // The peer may have gone, or its time run out, before the registry answered.
     if (this.#state !== "admitting") return;
-    const { protocolVersion: version } = connect;
-    const bytesMax = connect.properties?.maximumPacketSize ?? Number.POSITIVE_INFINITY;
+    const { version, packetBytesMax: bytesMax } = request;
     if (outcome.kind === "refused" && outcome.because === "registry_unavailable") {
       this.#refuse("registry_unavailable", encodeRefused(version, unavailableCodes));
       return;
@@ -311,16 +295,21 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
     }
     const { principal } = outcome;
     const { idleMaxSeconds } = principal.policy;
-    const { allowanceMillis, serverKeepAlive } = keepAliveFor(version, connect.keepAlive, idleMaxSeconds);
-    const accepted = encodeAccepted(version, serverKeepAlive);
-    if (accepted.length > bytesMax) {
+    const { ports } = this.#host;
+    const { allowanceMillis, serverKeepAlive } = keepAliveFor(version, request.keepAlive, idleMaxSeconds);
+    const accepted = encodeAccepted({
+      ...{ request, principal, serverKeepAlive },
+      sessionPresent: false,
+      sessionExpirySeconds: 0,
+      serverSeconds: ports.clock.wallSeconds(),
+    });
+    if (accepted === undefined) {
       this.#refuse("packet_too_large");
       return;
     }
 
-    const { ports, intake, heldTotal } = this.#host;
-    const order = { connect, deviceName, principal, keepAliveMillis: allowanceMillis, heldTotal };
-    const session = new LiveSession(ports, intake, this, order);
+    const order = { request, principal, link: this.#facts, keepAliveMillis: allowanceMillis };
+    const session = new LiveSession(ports, this.#host, this, order);
     this.#session = session;
     this.#state = "live";
     const tookOver = this.#host.enter(this, principal);
@@ -367,26 +356,6 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
     this.#host.ended(this);
     this.flush();
     if (this.#isLinkOpen) this.#link.close();
-  }
-}
-
-function findDeviceName(clientIdentifier: string): DeviceName | undefined {
-  try {
-    return parseClientIdentifier(clientIdentifier);
-  } catch (error) {
-    if (error instanceof IdError) return undefined;
-    throw error;
-  }
-}
-
-/** What is no text is no token, and is refused as one that is malformed. */
-function tokenOf(password: Uint8Array | undefined): string {
-  if (password === undefined) return "";
-  try {
-    return utf8Decode(password);
-  } catch (error) {
-    if (error instanceof BytesError) return "";
-    throw error;
   }
 }
 

@@ -36,6 +36,9 @@ export const storeWaitMillis = 5_000;
 /** How long `drain` waits for what was taken to become durable. */
 export const drainWaitMillis = 2_000;
 
+/** A session's new token is verified at most this often; the CONNECT's own does not count. */
+export const reauthenticationIntervalMillis = 5_000;
+
 /** Config and commands at QoS 1 sent to one device and not acknowledged; less where its Receive Maximum is less. */
 export const downlinkWindowMax = 20;
 /** A config that could not be looked up is looked up again after this, for as long as it is subscribed to. */

@@ -8,10 +8,10 @@
  * Left to others: bytes and the link (`connection.ts`), acknowledgements (`uplink.ts`), config and commands
  * (`downlink.ts`).
  */
-import { type DeviceName, type TopicUser, utf8Length } from "@mayfly/core";
-import type { ClientPacket, ConnectPacket, ProtocolVersion, PublishPacket } from "@mayfly/core/mqtt";
+import { type TopicUser, utf8Length } from "@mayfly/core";
+import type { AuthPacket, ClientPacket, ProtocolVersion, PublishPacket } from "@mayfly/core/mqtt";
 import { encodePingresp, encodePuback, encodeSuback, encodeUnsuback } from "@mayfly/core/mqtt-server";
-import type { DevicePrincipal } from "../auth/admission.ts";
+import type { Admission, DevicePrincipal } from "../auth/admission.ts";
 import { rejudge } from "../auth/rejudgement.ts";
 import type { AdmissionRecord } from "../registry/model.ts";
 import type { LookUp } from "../registry/store.ts";
@@ -19,9 +19,12 @@ import { eventBytesMax, type Intake, stateBytesMax } from "../telemetry/intake.t
 import { ActivityNotes } from "./activity-notes.ts";
 import type { BridgePorts, CommandOutcome } from "./bridge.ts";
 import { type CloseReason, reasonOnWire } from "./close-reason.ts";
+import type { ConnectRequest } from "./connect-request.ts";
 import { Downlink, type DownlinkOwner } from "./downlink.ts";
 import { drainWaitMillis, messageIdBytesMax } from "./limits.ts";
+import type { LinkFacts } from "./observer.ts";
 import { PublishTopics } from "./publish-topics.ts";
+import { Reauthentication, type ReauthenticationOwner } from "./reauthentication.ts";
 import { subscribe, unsubscribe } from "./subscriptions.ts";
 import { type HeldTotal, Uplink, type UplinkOwner } from "./uplink.ts";
 
@@ -36,18 +39,29 @@ export interface SessionCarrier {
   proceed(): void;
   /** Sets the due time anew. */
   reschedule(): void;
-  end(because: CloseReason): void;
+  /** Grows with each change of the registry. */
+  readonly changesSeen: number;
+  /** Has the session judged again. */
+  rejudgeLater(): void;
+  /** @param reasonString tells the peer this instead of the reason's own. */
+  end(because: CloseReason, reasonString?: string): void;
 }
 
 export interface SessionOrder {
-  readonly connect: ConnectPacket;
-  readonly deviceName: DeviceName;
+  readonly request: ConnectRequest;
   readonly principal: DevicePrincipal;
+  readonly link: LinkFacts;
   readonly keepAliveMillis: number;
+}
+
+/** Shared by all sessions of the bridge. */
+export interface SessionServices {
+  readonly admission: Admission;
+  readonly intake: Intake;
   readonly heldTotal: HeldTotal;
 }
 
-export class LiveSession implements UplinkOwner, DownlinkOwner {
+export class LiveSession implements UplinkOwner, DownlinkOwner, ReauthenticationOwner {
   readonly version: ProtocolVersion;
   readonly deviceInTopics: string;
   readonly clientReceiveMaximum: number;
@@ -56,10 +70,13 @@ export class LiveSession implements UplinkOwner, DownlinkOwner {
   readonly connectedMs: number;
   readonly uplink: Uplink;
   readonly downlink: Downlink;
+  readonly wantsProblemInformation: boolean;
+  /** Undefined where CONNECT named no Authentication Method. */
+  readonly #reauthentication: Reauthentication | undefined;
   readonly #ports: BridgePorts;
   readonly #carrier: SessionCarrier;
-  readonly #user: TopicUser;
-  readonly #topics: PublishTopics;
+  #user: TopicUser;
+  #topics: PublishTopics;
   readonly #notes: ActivityNotes;
   readonly #keepAliveMillis: number;
   #principal: DevicePrincipal;
@@ -67,28 +84,33 @@ export class LiveSession implements UplinkOwner, DownlinkOwner {
   #deadlineBecause: CloseReason = "token_expired";
   #drainEndsMillis = Number.POSITIVE_INFINITY;
 
-  constructor(ports: BridgePorts, intake: Intake, carrier: SessionCarrier, order: SessionOrder) {
-    const { connect, deviceName, principal } = order;
+  constructor(ports: BridgePorts, services: SessionServices, carrier: SessionCarrier, order: SessionOrder) {
+    const { request, principal, link } = order;
     this.#ports = ports;
     this.#carrier = carrier;
     this.#principal = principal;
     this.#keepAliveMillis = order.keepAliveMillis;
-    this.version = connect.protocolVersion;
-    this.deviceInTopics = deviceName.device;
-    this.clientReceiveMaximum = connect.properties?.receiveMaximum ?? 0xffff;
-    this.clientPacketBytesMax = connect.properties?.maximumPacketSize ?? Number.POSITIVE_INFINITY;
+    this.version = request.version;
+    this.deviceInTopics = request.deviceName.device;
+    this.clientReceiveMaximum = request.receiveMaximum;
+    this.clientPacketBytesMax = request.packetBytesMax;
+    this.wantsProblemInformation = request.wantsProblemInformation;
     this.admittedMillis = ports.clock.monotonicMillis();
     this.connectedMs = Math.floor(ports.clock.wallSeconds() * 1000);
-    this.#user = {
-      names: [principal.deviceId, principal.deviceNumId],
-      isGateway: false,
-      isAttached: () => false,
-    };
+    this.#user = userOf(principal);
     this.#topics = new PublishTopics(this.#user);
     this.#notes = new ActivityNotes(ports, { ...principal.registry, device: principal.deviceId });
     const { clock, random, observer, registry } = ports;
-    this.uplink = new Uplink({ clock, random, observer, intake, heldTotal: order.heldTotal }, this);
+    const { admission, intake, heldTotal } = services;
+    this.uplink = new Uplink({ clock, random, observer, intake, heldTotal }, this);
     this.downlink = new Downlink({ clock, registry, observer }, this);
+    const { method, token, deviceName, ownAgent } = request;
+    this.#reauthentication =
+      method === undefined
+        ? undefined
+        : new Reauthentication({ clock, admission, registry, observer }, this, {
+            ...{ method, token, deviceName, ownAgent, link },
+          });
     this.#setDeadline();
     this.#notes.noteKey(principal.keyId);
     this.#notes.tell(this.admittedMillis);
@@ -96,6 +118,10 @@ export class LiveSession implements UplinkOwner, DownlinkOwner {
 
   get principal(): DevicePrincipal {
     return this.#principal;
+  }
+
+  get changesSeen(): number {
+    return this.#carrier.changesSeen;
   }
 
   get knowsReceiveMaximum(): boolean {
@@ -186,13 +212,16 @@ export class LiveSession implements UplinkOwner, DownlinkOwner {
         );
         return;
       }
+      case "auth":
+        this.#authenticate(packet);
+        return;
       case "disconnect":
         this.uplink.takeHeld();
         this.#carrier.end("client_disconnected");
         return;
       default:
-        // A second CONNECT, AUTH on a connection without Authentication Method [MQTT-4.12.0-1], and QoS 2's
-        // packets, which belong to nothing: no PUBLISH of QoS 2 goes either way.
+        // A second CONNECT [MQTT-3.1.0-2], and QoS 2's packets, which belong to nothing: no PUBLISH of QoS 2 goes
+        // either way.
         this.#carrier.end("protocol_error");
         return;
     }
@@ -222,6 +251,20 @@ export class LiveSession implements UplinkOwner, DownlinkOwner {
     this.#carrier.reschedule();
   }
 
+  /** A token was verified in this session: what it gives holds from now on, its rights and its deadline. */
+  renewed(principal: DevicePrincipal): void {
+    this.#principal = principal;
+    this.#user = userOf(principal);
+    this.#topics = this.#topics.forUser(this.#user);
+    this.#notes.noteKey(principal.keyId);
+    this.#setDeadline();
+    this.#carrier.reschedule();
+  }
+
+  rejudgeLater(): void {
+    this.#carrier.rejudgeLater();
+  }
+
   /** Takes nothing more; ends when what was taken is durable, or soon after. */
   drain(): void {
     if (this.uplink.unacknowledged === 0) {
@@ -234,6 +277,7 @@ export class LiveSession implements UplinkOwner, DownlinkOwner {
 
   /** The last words: answers who waits, and tells the registry what is still noted. */
   close(because: CloseReason): void {
+    this.#reauthentication?.close();
     this.uplink.close();
     this.downlink.close();
     const { status } = reasonOnWire(because);
@@ -265,11 +309,17 @@ export class LiveSession implements UplinkOwner, DownlinkOwner {
     this.#carrier.reschedule();
   }
 
-  end(because: CloseReason): void {
-    this.#carrier.end(because);
+  end(because: CloseReason, reasonString?: string): void {
+    this.#carrier.end(because, reasonString);
   }
 
   // ── Its own ───────────────────────────────────────────────────────────────────────────────────────────
+
+  #authenticate(packet: AuthPacket): void {
+    // [MQTT-4.12.0-7]: without a method in CONNECT there is nothing to authenticate again by.
+    if (this.#reauthentication === undefined) this.#carrier.end("protocol_error");
+    else this.#reauthentication.take(packet);
+  }
 
   #publish(packet: PublishPacket): void {
     if (packet.qos === 2) {
@@ -304,6 +354,14 @@ export class LiveSession implements UplinkOwner, DownlinkOwner {
     this.#deadlineMillis = Math.min(rightEndsMillis, connectionEndsMillis);
     this.#deadlineBecause = rightEndsMillis <= connectionEndsMillis ? deadlineBecause : "connection_maximum";
   }
+}
+
+function userOf(principal: DevicePrincipal): TopicUser {
+  return {
+    names: [principal.deviceId, principal.deviceNumId],
+    isGateway: false,
+    isAttached: () => false,
+  };
 }
 
 function messageIdOf(packet: PublishPacket): string | undefined {

@@ -24,6 +24,7 @@ export type ConnectRefusal =
   | "client_identifier_malformed"
   | "protocol_version_unsupported"
   | "authentication_method_unsupported"
+  | "credentials_ambiguous"
   | "will_unsupported"
   | "malformed_packet"
   | "protocol_error"
@@ -35,6 +36,14 @@ export type ConnectRefusal =
   | "too_many_connections"
   | "too_many_unauthenticated"
   | "shutting_down";
+
+/** Why a re-authentication was refused, and the session with it. Closed set, fit for a metric's label. */
+export type ReauthenticationRefusal =
+  | TokenErrorCode
+  | "protocol_error"
+  | "reauthentication_too_often"
+  | "bridge_disabled"
+  | "registry_unavailable";
 
 export interface BridgeObserver extends AdmissionObserver {
   /** A CONNECT was accepted. */
@@ -52,6 +61,22 @@ export interface BridgeObserver extends AdmissionObserver {
   connectRefused(facts: {
     readonly because: ConnectRefusal;
     readonly deviceName?: DeviceName;
+    readonly authenticity?: "authentic" | "unauthenticated";
+    readonly link: LinkFacts;
+  }): void;
+  /** A live session got its next token in place. */
+  renewed(facts: {
+    readonly principal: DevicePrincipal;
+    /** It verified with another key than the one before. */
+    readonly keyChanged: boolean;
+    /** What was left of the old right, in seconds. */
+    readonly secondsLeft: number;
+    readonly link: LinkFacts;
+  }): void;
+  /** A re-authentication was refused; the session ends. `authenticity` where time alone failed. */
+  renewalRefused(facts: {
+    readonly principal: DevicePrincipal;
+    readonly because: ReauthenticationRefusal;
     readonly authenticity?: "authentic" | "unauthenticated";
     readonly link: LinkFacts;
   }): void;

@@ -26,8 +26,15 @@ export class PublishTopics {
   #lastMeaning: PublishMeaning = unknownTopic;
   #aliases: Map<number, string> | undefined;
 
-  constructor(user: TopicUser) {
+  /** @param aliases of the connection so far. */
+  constructor(user: TopicUser, aliases?: Map<number, string>) {
     this.#user = user;
+    this.#aliases = aliases;
+  }
+
+  /** The connection's aliases with another judge: what a topic meant before is asked anew. */
+  forUser(user: TopicUser): PublishTopics {
+    return new PublishTopics(user, this.#aliases);
   }
 
   meaningOf(packet: PublishPacket): PublishMeaning {
