@@ -54,6 +54,10 @@ test("depths are read at the scrape, and the event loop's delay is there", async
     held: 0,
     heldBytes: 0,
     downlinkInFlight: 0,
+    inFlightMessages: 0,
+    inFlightBytes: 0,
+    loadWaiters: 0,
+    admissionsWaiting: 0,
     rejudgements: 0,
   };
 

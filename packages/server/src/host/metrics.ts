@@ -214,6 +214,13 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
       gauge("mayfly_held", "PUBLISHes decoded and held back.", count("held"));
       gauge("mayfly_held_bytes", "Bytes of these.", count("heldBytes"));
       gauge(
+        "mayfly_in_flight_messages",
+        "PUBLISHes handed to the store and not answered, of connections that are gone too.",
+        count("inFlightMessages"),
+      );
+      gauge("mayfly_in_flight_bytes", "Payload bytes of these.", count("inFlightBytes"));
+      gauge("mayfly_admissions_waiting", "CONNECTs that wait to be judged.", count("admissionsWaiting"));
+      gauge(
         "mayfly_downlink_in_flight",
         "Configs and commands sent and not acknowledged.",
         count("downlinkInFlight"),

@@ -48,8 +48,8 @@ import { TlsSessionStore } from "./tls-session-store.ts";
 export const defaultPorts = { mqtts: 8883, deviceHttps: 8443, admin: 9443 } as const;
 /** Network Connections at once, unless set. */
 export const connectionMaxDefault = 20_000;
-/** How long a drain may take before what is left is cut. */
-export const drainMillisMax = 5_000;
+/** How long a drain may take before what is left is cut: the bridge's spread of 10 s and the last ones' waits. */
+export const drainMillisMax = 15_000;
 
 export interface ServerOptions {
   /** Everything the bridge keeps; made where it is missing, closed to others. */
@@ -155,7 +155,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         clock: systemClock,
         timers: systemTimers,
         sha256: nodeSha256,
-        health: { checks: () => healthChecks(store, backbone), isServing: () => serving },
+        health: {
+          checks: () => healthChecks(store, backbone),
+          isServing: () => serving && bridge.loadLevel() !== "full",
+        },
         metrics,
         onInternalError,
       },

@@ -5,7 +5,7 @@
  * This file holds what concerns all connections at once: who is connected, takeover, the one clock, changes
  * of the registry, draining. One connection's life is in `connection.ts`.
  */
-import type { ByteLink, ByteLinkEvents, Clock, Random, Timers } from "@mayfly/core";
+import type { ByteLink, ByteLinkEvents, Clock, DeviceName, Random, Timers } from "@mayfly/core";
 import type { ProtocolVersion } from "@mayfly/core/mqtt";
 import { type Admission, createAdmission, type DevicePrincipal } from "../auth/admission.ts";
 import type { KeyVerifier } from "../auth/key-verifier.ts";
@@ -15,14 +15,19 @@ import type { RegistryStore } from "../registry/store.ts";
 import type { Backbone } from "../telemetry/backbone.ts";
 import { createIntake, type Intake } from "../telemetry/intake.ts";
 import { Alarm } from "../time/alarm.ts";
+import { AdmissionQueue } from "./admission-queue.ts";
 import type { ConnectRequest } from "./connect-request.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 import {
   commandBytesMax,
   connectionMaxDefault,
+  drainedAtOnce,
+  drainPauseMillis,
+  drainSpreadMillisMax,
   rejudgedPerTurnMax,
   unauthenticatedMaxDefault,
 } from "./limits.ts";
+import { Load, type LoadLevel } from "./load.ts";
 import type { BridgeObserver, LinkFacts } from "./observer.ts";
 import { isPlannedRenewal } from "./planned-renewal.ts";
 import { SessionTable } from "./session-table.ts";
@@ -93,6 +98,13 @@ export interface BridgeCounts {
   readonly heldBytes: number;
   /** Config and commands sent at QoS 1 and not acknowledged. */
   readonly downlinkInFlight: number;
+  /** PUBLISHes handed to the store and not answered, of connections that are gone too; and their payload bytes. */
+  readonly inFlightMessages: number;
+  readonly inFlightBytes: number;
+  /** Connections that hold PUBLISHes until the process has room. */
+  readonly loadWaiters: number;
+  /** CONNECTs that wait to be judged. */
+  readonly admissionsWaiting: number;
   /** Sessions to be judged again after a change of the registry. */
   readonly rejudgements: number;
 }
@@ -113,7 +125,12 @@ export interface Bridge {
   sessions(): readonly SessionView[];
   findSession(device: DeviceRef): SessionView | undefined;
   counts(): BridgeCounts;
-  /** Takes no new connections; ends each session (0x8B) once its PUBLISHes are durable, after 2 s at the latest. */
+  /** How full what waits for the store is: `full` refuses newcomers, and a balancer should send them elsewhere. */
+  loadLevel(): LoadLevel;
+  /**
+   * Takes no new connections; ends each session (0x8B) once its PUBLISHes are durable, after 2 s at the latest.
+   * Many sessions end in groups, so that their devices come back spread over up to 10 s.
+   */
   drain(): void;
   /** Ends everything now, and stops listening to the registry. */
   close(): void;
@@ -132,6 +149,8 @@ class MqttBridge implements Bridge, ConnectionHost {
   readonly intake: Intake;
   readonly alarm: Alarm;
   readonly heldTotal = { bytes: 0 };
+  readonly load: Load;
+  readonly admissionQueue: AdmissionQueue;
   changesSeen = 0;
   readonly #connectionMax: number;
   readonly #unauthenticatedMax: number;
@@ -154,6 +173,8 @@ class MqttBridge implements Bridge, ConnectionHost {
     this.admission = createAdmission(ports);
     this.intake = createIntake(ports);
     this.alarm = new Alarm(ports);
+    this.load = new Load(ports.timers);
+    this.admissionQueue = new AdmissionQueue(ports.timers);
     this.#stopListening = ports.registry.onChange((change) => this.#changed(change));
   }
 
@@ -204,13 +225,31 @@ class MqttBridge implements Bridge, ConnectionHost {
       held,
       heldBytes: this.heldTotal.bytes,
       downlinkInFlight,
+      inFlightMessages: this.load.messages,
+      inFlightBytes: this.load.bytes,
+      loadWaiters: this.load.waiters,
+      admissionsWaiting: this.admissionQueue.size,
       rejudgements: this.#toRejudge.size,
     };
   }
 
+  loadLevel(): LoadLevel {
+    return this.load.level;
+  }
+
   drain(): void {
     this.#isTaking = false;
-    for (const connection of [...this.#connections]) connection.drain();
+    const groups = Math.ceil(this.#table.size / drainedAtOnce);
+    const pauseMillis = Math.min(drainPauseMillis, drainSpreadMillisMax / groups);
+    const nowMillis = this.ports.clock.monotonicMillis();
+    let sessions = 0;
+    for (const connection of [...this.#connections]) {
+      const group = Math.floor(sessions / drainedAtOnce);
+      if (connection.live !== undefined) sessions += 1;
+      connection.drainAt(nowMillis + group * pauseMillis);
+    }
+    // The first group need not wait for the alarm.
+    this.alarm.ring();
   }
 
   close(): void {
@@ -229,6 +268,10 @@ class MqttBridge implements Bridge, ConnectionHost {
       this.#toFlush = [];
       for (const each of connections) each.flush();
     });
+  }
+
+  rightEndsMillis({ device, ...registry }: DeviceName): number | undefined {
+    return this.#table.find({ ...registry, device })?.live?.deadlineMillis;
   }
 
   takeoverDelay(request: ConnectRequest, principal: DevicePrincipal, link: LinkFacts): number {
