@@ -47,7 +47,7 @@ export const sessionSabotages: readonly Sabotage[] = [
     promise: "A Session whose server ended while it was connected ends too, after its expiry.",
     deed: "leave the Sessions of a killed server connected for ever",
     file: "packages/server/src/store/sqlite/registry-store.ts",
-    find: "      await this.#leaveAllSessions();\n",
+    find: `      if (this.#options.exclusive === "serve") await this.#leaveAllSessions();\n`,
     replace: "",
     test: ON_DISK,
     name: "a Session that was connected when its server ended is over its expiry after",

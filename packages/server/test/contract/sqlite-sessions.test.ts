@@ -11,7 +11,7 @@ import { openSqliteRegistryStore } from "../../src/store/sqlite/index.ts";
 import { migrate } from "../../src/store/sqlite/migrate.ts";
 import { registryMigrations } from "../../src/store/sqlite/registry-schema.ts";
 import { killAfterLines, startChild } from "./child-process.ts";
-import { deviceRef, key, newDevice, newRegistry, registryRef } from "./registry-store.contract.ts";
+import { deviceRef, key, newDevice, newRegistry, refusal, registryRef } from "./registry-store.contract.ts";
 import { commandOf, found, gauge, kept, sessionOf, subfolders } from "./session-store.contract.ts";
 import { seededRandom, VirtualTime } from "./virtual-ports.ts";
 
@@ -75,6 +75,37 @@ test("a Session that was connected when its server ended is over its expiry afte
   time.advance(1);
   assert.equal(found(again), undefined);
   await again.close();
+});
+
+test("a new start finds every Session that was connected, however many", async () => {
+  const file = freshFile();
+  await (await openWithSession(file)).close();
+  const database = new DatabaseSync(file, { enableForeignKeyConstraints: false });
+  // More than one command marks at once; the devices they would belong to are not looked at.
+  database.exec(`WITH RECURSIVE n (n) AS (SELECT 1000 UNION ALL SELECT n + 1 FROM n WHERE n < 12000)
+    INSERT INTO session (device_pk, owner, key_fingerprint, expiry_seconds, next_packet_identifier)
+    SELECT n, 'c1', '', 60, 1 FROM n`);
+  database.close();
+
+  await (await open(file)).close();
+
+  const after = new DatabaseSync(file, { readOnly: true });
+  const row = after.prepare("SELECT count(owner) AS connected, count(ends_ms) AS leaving FROM session").get();
+  after.close();
+  assert.deepEqual({ ...row }, { connected: 0, leaving: 11_002 });
+});
+
+test("a file whose Sessions cannot be given an end is not served, and not held either", async () => {
+  const file = freshFile();
+  await (await openWithSession(file)).close();
+  const vandal = new DatabaseSync(file);
+  vandal.exec("CREATE TRIGGER stop BEFORE UPDATE ON session BEGIN SELECT RAISE(ABORT, 'stop'); END");
+
+  await assert.rejects(open(file), refusal("store_failed"));
+
+  vandal.exec("DROP TRIGGER stop");
+  vandal.close();
+  await (await open(file)).close();
 });
 
 test("a connection of a server before owns nothing, even under a name that is used again", async () => {
