@@ -14,7 +14,9 @@ import type { RegistryStore } from "../registry/store.ts";
 import type { Backbone } from "../telemetry/backbone.ts";
 import { createIntake, type Intake } from "../telemetry/intake.ts";
 import { Alarm } from "../time/alarm.ts";
+import type { TestimonyListener } from "../time/time-witnesses.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
+import { InTurns } from "./in-turns.ts";
 import { connectionMaxDefault, rejudgedPerTurnMax, unauthenticatedMaxDefault } from "./limits.ts";
 import type { BridgeObserver, LinkFacts } from "./observer.ts";
 import { SessionTable } from "./session-table.ts";
@@ -31,6 +33,8 @@ export interface BridgePorts {
   readonly backbone: Pick<Backbone, "append">;
   readonly verifier: KeyVerifier;
   readonly observer: BridgeObserver;
+  /** Hears each authentic token. Absent: nobody does. */
+  readonly testimony?: TestimonyListener;
 }
 
 export interface BridgeOptions {
@@ -96,6 +100,8 @@ export interface Bridge {
   sessions(): readonly SessionView[];
   findSession(device: DeviceRef): SessionView | undefined;
   counts(): BridgeCounts;
+  /** The clock this bridge was handed moved: every session's deadline is worked out again, in bounded turns. */
+  rederiveDeadlines(): void;
   /** Takes no new connections; ends each session (0x8B) once its PUBLISHes are durable, after 2 s at the latest. */
   drain(): void;
   /** Ends everything now, and stops listening to the registry. */
@@ -126,6 +132,7 @@ class MqttBridge implements Bridge, ConnectionHost {
   /** Live sessions whose device's registry changed. */
   readonly #toRejudge = new Set<Connection>();
   #isRejudging = false;
+  readonly #toRederive: InTurns<Connection>;
   #admitted = 0;
   #isTaking = true;
 
@@ -136,6 +143,7 @@ class MqttBridge implements Bridge, ConnectionHost {
     this.admission = createAdmission(ports);
     this.intake = createIntake(ports);
     this.alarm = new Alarm(ports);
+    this.#toRederive = new InTurns(ports.timers, rejudgedPerTurnMax, ({ live }) => live?.rederive());
     this.#stopListening = ports.registry.onChange((change) => this.#changed(change));
   }
 
@@ -190,6 +198,10 @@ class MqttBridge implements Bridge, ConnectionHost {
     };
   }
 
+  rederiveDeadlines(): void {
+    for (const connection of this.#table.all()) this.#toRederive.add(connection);
+  }
+
   drain(): void {
     this.#isTaking = false;
     for (const connection of [...this.#connections]) connection.drain();
@@ -225,6 +237,7 @@ class MqttBridge implements Bridge, ConnectionHost {
   ended(connection: Connection): void {
     if (!this.#connections.delete(connection)) return;
     this.#toRejudge.delete(connection);
+    this.#toRederive.delete(connection);
     const { principal } = connection;
     if (principal === undefined) return;
     this.#admitted -= 1;
