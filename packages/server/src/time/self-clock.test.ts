@@ -11,6 +11,7 @@ import {
   type Synchronisation,
   sampleIntervalMillis,
   slewSecondsMax,
+  yieldSecondsMax,
 } from "./self-clock.ts";
 import { witnessesMin } from "./time-witnesses.ts";
 
@@ -176,6 +177,43 @@ test("without enough witnesses the wall is believed, and devices that come later
   assert.ok(Math.abs(atFirst - 3_600) < 1e-3);
   assert.ok(Math.abs(machine.errorSeconds) < 1e-3);
   assert.equal(machine.rederived, 2);
+});
+
+test("tokens older than half a step decide nothing: the former timeline goes on until fresh ones come", async () => {
+  const machine = new Machine(3_600);
+  machine.hear(20, 7_000);
+
+  await machine.step(-3_600);
+  const undecided = machine.errorSeconds;
+  machine.hear(witnessesMin);
+  await machine.time.advance(sampleIntervalMillis);
+
+  assert.ok(Math.abs(undecided - 3_600) < 1e-3);
+  assert.ok(Math.abs(machine.errorSeconds) < 1e-3);
+  assert.deepEqual(
+    machine.events.map((event) => ("because" in event ? event.because : event.kind)),
+    ["undecided", "witnesses"],
+  );
+});
+
+test("of seconds a synchronised machine knows better, after five minutes; of more, or unsynchronised, it does not", async () => {
+  const errors: number[] = [];
+  for (const [seconds, synchronisation] of [
+    [yieldSecondsMax, "synchronised"],
+    [yieldSecondsMax + 1, "synchronised"],
+    [yieldSecondsMax, "unknown"],
+  ] as const) {
+    const machine = new Machine();
+    machine.synchronisation = synchronisation;
+    machine.hear(witnessesMin);
+    await machine.step(seconds);
+    await machine.time.advance(quietMillis - 2 * sampleIntervalMillis);
+    errors.push(machine.errorSeconds);
+    await machine.time.advance(4 * sampleIntervalMillis);
+    errors.push(machine.errorSeconds);
+  }
+
+  assert.deepEqual(errors.map(Math.round), [0, yieldSecondsMax, 0, 0, 0, 0]);
 });
 
 test("what a step did not convince of is never read, not even between the step and the next comparison", async () => {

@@ -4,7 +4,7 @@
  * Each second wall is compared with monotonic time. What moves by at most a second is followed: NTP slews so. What
  * moves by more is a step, and a step says only that the clock was wrong before or is wrong now. It raises
  * `clock_self`, and the fleet is asked which: the timeline that was believed goes on (monotonic time carries it)
- * until the tokens of {@link witnessesMin} devices or more fit the wall better. The question stays open while
+ * until the tokens of {@link witnessesMin} devices or more fit the wall. The question stays open while
  * `clock_self` is raised; each fresh token is evidence, and the belief may change. Nobody has ever read the wall of a
  * step that is not believed: what this clock says moves only by what was decided.
  *
@@ -22,10 +22,15 @@ export type SelfClockEvent =
       readonly kind: "stepped";
       readonly stepSeconds: number;
       readonly believes: "wall" | "former";
-      readonly because: "few_witnesses" | "witnesses" | "came_back";
+      readonly because: "few_witnesses" | "witnesses" | "undecided" | "came_back";
     }
-  /** Fresh tokens changed the belief, by so much. */
-  | { readonly kind: "reconsidered"; readonly movedSeconds: number; readonly believes: "wall" | "former" }
+  /** The belief changed, by so much: fresh tokens said so, or the machine's synchronisation service for seconds. */
+  | {
+      readonly kind: "reconsidered";
+      readonly movedSeconds: number;
+      readonly believes: "wall" | "former";
+      readonly because: "witnesses" | "synchronised";
+    }
   | { readonly kind: "synchronisation_lost" }
   /** `clock_self` is lowered. */
   | { readonly kind: "trusted_again" };
@@ -70,6 +75,8 @@ export const readMillisMax = 100;
 export const slewSecondsMax = 1 + readMillisMax / 2_000;
 /** Deadlines are worked out again after this much slewing: half of the second they are kept to. */
 export const rederiveSlewSeconds = 0.5;
+/** Tokens are made seconds before they arrive: of a difference up to this a synchronised machine knows better. */
+export const yieldSecondsMax = 10;
 /** `clock_self` is lowered when wall and belief have agreed for this long. */
 export const quietMillis = 300_000;
 
@@ -144,9 +151,12 @@ class DistrustfulClock implements SelfClock {
 
   #tick(): void {
     this.#cancel = this.#ports.timers.after(sampleIntervalMillis, () => this.#tick());
+    const before = this.#believed;
     const wall = this.#readOffset();
     if (wall !== undefined) this.#compare(wall);
     this.#watchSynchronisation();
+    this.#yieldSeconds();
+    this.#noteMove(this.#believed - before);
     this.#calmDown();
   }
 
@@ -155,8 +165,7 @@ class DistrustfulClock implements SelfClock {
     const movedSeconds = wall - this.#wall;
     this.#wall = wall;
     if (Math.abs(movedSeconds) > slewSecondsMax) this.#stepped(movedSeconds, before);
-    else if (this.#former !== undefined) this.#reconsider(this.#former, before);
-    this.#noteMove(this.#believed - before);
+    else if (this.#former !== undefined) this.#reconsider(this.#former);
   }
 
   #stepped(stepSeconds: number, before: number): void {
@@ -178,31 +187,49 @@ class DistrustfulClock implements SelfClock {
   }
 
   /** At the step there are only witnesses of the time before it; without them the machine knows better than we. */
-  #judgeStep(former: number): "few_witnesses" | "witnesses" {
+  #judgeStep(former: number): "few_witnesses" | "witnesses" | "undecided" {
     const fleet = this.#witnesses.offsetSeconds("all");
-    if (fleet === undefined || this.#fitsWallBetter(fleet, former)) this.#believes = "wall";
-    return fleet === undefined ? "few_witnesses" : "witnesses";
+    const found = fleet === undefined ? "wall" : this.#timelineOf(fleet, former);
+    this.#believes = found ?? "former";
+    if (fleet === undefined) return "few_witnesses";
+    return found === undefined ? "undecided" : "witnesses";
   }
 
   /** While the question is open: the tokens minted since say which it is, whatever was decided before. */
-  #reconsider(former: number, before: number): void {
+  #reconsider(former: number): void {
     if (this.#comeBack(former)) {
       this.#quietSinceMillis = this.monotonicMillis();
       return;
     }
     const fleet = this.#witnesses.offsetSeconds("fresh");
     if (fleet === undefined) return;
-    const believes = this.#fitsWallBetter(fleet, former) ? "wall" : "former";
-    if (believes === this.#believes) return;
-    this.#believes = believes;
+    const found = this.#timelineOf(fleet, former);
+    if (found === undefined || found === this.#believes) return;
     // The next change of mind takes as many fresh tokens again.
     this.#witnesses.beginEra();
-    this.#quietSinceMillis = this.monotonicMillis();
-    this.#ports.tell({ kind: "reconsidered", movedSeconds: this.#believed - before, believes });
+    this.#believe(found, "witnesses");
   }
 
-  #fitsWallBetter(fleet: number, former: number): boolean {
-    return Math.abs(fleet - this.#wall) < Math.abs(fleet - former);
+  /** The timeline within half the step of what the fleet says; undefined where its tokens are too old for either. */
+  #timelineOf(fleet: number, former: number): "wall" | "former" | undefined {
+    const half = Math.abs(this.#wall - former) / 2;
+    if (Math.abs(fleet - former) < half) return "former";
+    return Math.abs(fleet - this.#wall) < half ? "wall" : undefined;
+  }
+
+  /** A service that is synchronised makes no mistake of seconds that lasts; a fleet that is slow to connect does. */
+  #yieldSeconds(): void {
+    if (this.#believes === "wall" || this.#lastSynchronisation !== "synchronised") return;
+    if (Math.abs(this.#wall - this.#believed) > yieldSecondsMax || !this.#isQuiet) return;
+    this.#believe("wall", "synchronised");
+    this.#former = undefined;
+  }
+
+  #believe(believes: "wall" | "former", because: "witnesses" | "synchronised"): void {
+    const before = this.#believed;
+    this.#believes = believes;
+    this.#quietSinceMillis = this.monotonicMillis();
+    this.#ports.tell({ kind: "reconsidered", movedSeconds: this.#believed - before, believes, because });
   }
 
   #noteMove(movedSeconds: number): void {
@@ -232,10 +259,14 @@ class DistrustfulClock implements SelfClock {
 
   #calmDown(): void {
     if (this.#isTrusted || this.#believes === "former" || this.#isSynchronisationLost) return;
-    if (this.monotonicMillis() - this.#quietSinceMillis < quietMillis) return;
+    if (!this.#isQuiet) return;
     this.#isTrusted = true;
     this.#former = undefined;
     this.#ports.tell({ kind: "trusted_again" });
+  }
+
+  get #isQuiet(): boolean {
+    return this.monotonicMillis() - this.#quietSinceMillis >= quietMillis;
   }
 
   #readSynchronisation(): Synchronisation {
