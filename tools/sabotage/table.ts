@@ -4,6 +4,8 @@
  * `find` stands exactly once in `file`; when the code moves on and it no longer does, the row is broken and says so.
  * `docs/promises.md` shows the same table, and a test holds the two equal.
  */
+
+import { selfClockSabotages } from "./rows-self-clock.ts";
 import { sessionSabotages } from "./rows-sessions.ts";
 
 export type Sabotage = {
@@ -643,4 +645,5 @@ export const sabotages: readonly Sabotage[] = [
     name: "the immutable variant's keys cannot be made again",
   },
   ...sessionSabotages,
+  ...selfClockSabotages,
 ];

@@ -15,9 +15,11 @@ import type { RegistryStore } from "../registry/store.ts";
 import type { Backbone } from "../telemetry/backbone.ts";
 import { createIntake, type Intake } from "../telemetry/intake.ts";
 import { Alarm } from "../time/alarm.ts";
+import type { TestimonyListener } from "../time/time-witnesses.ts";
 import { AdmissionQueue } from "./admission-queue.ts";
 import type { ConnectRequest } from "./connect-request.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
+import { InTurns } from "./in-turns.ts";
 import {
   commandBytesMax,
   connectionMaxDefault,
@@ -46,6 +48,8 @@ export interface BridgePorts {
   readonly backbone: Pick<Backbone, "append">;
   readonly verifier: KeyVerifier;
   readonly observer: BridgeObserver;
+  /** Hears each authentic token. Absent: nobody does. */
+  readonly testimony?: TestimonyListener;
 }
 
 export interface BridgeOptions {
@@ -132,6 +136,8 @@ export interface Bridge {
    * Many sessions end in groups, so that their devices come back spread over up to 10 s.
    */
   drain(): void;
+  /** The clock this bridge was handed moved: every session's deadline is worked out again, in bounded turns. */
+  rederiveDeadlines(): void;
   /** Ends everything now, and stops listening to the registry. */
   close(): void;
   /** Shared with the HTTP bridge: one policy, one set of caches. */
@@ -163,6 +169,7 @@ class MqttBridge implements Bridge, ConnectionHost {
   /** Live sessions whose device's registry changed. */
   readonly #toRejudge = new Set<Connection>();
   #isRejudging = false;
+  readonly #toRederive: InTurns<Connection>;
   #admitted = 0;
   #isTaking = true;
 
@@ -175,6 +182,7 @@ class MqttBridge implements Bridge, ConnectionHost {
     this.alarm = new Alarm(ports);
     this.load = new Load(ports.timers);
     this.admissionQueue = new AdmissionQueue(ports.timers);
+    this.#toRederive = new InTurns(ports.timers, rejudgedPerTurnMax, ({ live }) => live?.rederive());
     this.#stopListening = ports.registry.onChange((change) => this.#changed(change));
   }
 
@@ -235,6 +243,10 @@ class MqttBridge implements Bridge, ConnectionHost {
 
   loadLevel(): LoadLevel {
     return this.load.level;
+  }
+
+  rederiveDeadlines(): void {
+    for (const connection of this.#table.all()) this.#toRederive.add(connection);
   }
 
   drain(): void {
@@ -300,6 +312,7 @@ class MqttBridge implements Bridge, ConnectionHost {
   ended(connection: Connection): void {
     if (!this.#connections.delete(connection)) return;
     this.#toRejudge.delete(connection);
+    this.#toRederive.delete(connection);
     const { principal } = connection;
     if (principal === undefined) return;
     this.#admitted -= 1;

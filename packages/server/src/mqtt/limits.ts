@@ -74,5 +74,5 @@ export const commandBytesMax = 256 * 1024;
 
 /** Last-seen facts of one session go to the store at most this often. */
 export const activityIntervalMillis = 1_000;
-/** Sessions judged again in one turn after a change of the registry. */
+/** Sessions judged again in one turn after a change of the registry, or their deadlines worked out again. */
 export const rejudgedPerTurnMax = 500;

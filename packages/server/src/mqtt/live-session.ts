@@ -3,7 +3,7 @@
  *
  * It sleeps on one due time, the least of its deadline, its keep-alive and the waits of its parts. The
  * deadline is wall time turned into monotonic time at admission, so a step of this machine's clock neither
- * prolongs nor shortens it.
+ * prolongs nor shortens it; it is turned again only when the bridge finds that it was wrong about the time.
  *
  * Left to others: bytes and the link (`connection.ts`), acknowledgements (`uplink.ts`), config and commands
  * (`downlink.ts`).
@@ -295,6 +295,12 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
     this.#user = userOf(principal);
     this.#topics = this.#topics.forUser(this.#user);
     this.#notes.noteKey(principal.keyId);
+    this.#setDeadline();
+    this.#carrier.reschedule();
+  }
+
+  /** The bridge believes another time than before: the deadline is worked out again. */
+  rederive(): void {
     this.#setDeadline();
     this.#carrier.reschedule();
   }
