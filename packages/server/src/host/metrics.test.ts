@@ -61,13 +61,17 @@ test("depths are read at the scrape, and the event loop's delay is there", async
     bridge: { counts: () => counts },
     backbone: { status: () => ({ healthy: true, queuedMessages: 11, queuedBytes: 12 }) },
     store: { status: () => ({ healthy: false, queuedWrites: 13 }) },
+    signedTime: { delegationLeftSeconds: () => 14 },
   });
+  metrics.timeObserver.timeAsked({ way: "udp", outcome: "rate_limited" });
   const text = await metrics.text();
 
   assert.match(text, /^mayfly_sessions 5$/m);
   assert.match(text, /^mayfly_backbone_queue_messages 11$/m);
   assert.match(text, /^mayfly_registry_queue_writes 13$/m);
   assert.match(text, /^mayfly_registry_healthy 0$/m);
+  assert.match(text, /^mayfly_time_delegation_left_seconds 14$/m);
+  assert.match(text, /^mayfly_time_requests_total\{way="udp",outcome="rate_limited"\} 1$/m);
   assert.match(text, /^nodejs_eventloop_lag_p99_seconds /m);
 });
 
