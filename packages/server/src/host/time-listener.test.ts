@@ -49,6 +49,25 @@ test("what is no request is met with silence: the first that comes back answers 
   assert.deepEqual(ports.told.slice(0, 3), Array(3).fill("udp request_malformed"));
 });
 
+test("a request that may not be answered is met with silence too", async (t) => {
+  const { socket, ports } = await openHouse(t);
+  const { key } = ports.holder;
+  ports.holder.key = undefined;
+  ports.observer.timeAsked = (facts) => {
+    ports.told.push(facts.outcome);
+    ports.holder.key = key;
+  };
+  let received = 0;
+  socket.on("message", () => {
+    received += 1;
+  });
+
+  socket.send(request);
+  await verifyAsDevice(await ask(socket, request));
+
+  assert.deepEqual([ports.told, received], [["delegation_missing", "answered"], 1]);
+});
+
 test("a port that is taken is a failure of the start", async (t) => {
   const { ports, listener } = await openHouse(t);
   const at = { port: listener.port, address: "127.0.0.1" };

@@ -26,7 +26,7 @@ import { RateLimit, type RateLimitOptions } from "./rate-limit.ts";
 export const answerRadiusMillis = 1_000;
 
 /**
- * For each way in. A signature takes about 40 µs, so 500 a second are 2 % of a core; a fleet of 10,000 that boots at
+ * For each way in. An answer takes about 60 µs, so 500 a second are 3 % of a core; a fleet of 10,000 that boots at
  * once has asked within 20 s. A source may be a site behind one address: 32 devices at once, two more each second.
  */
 export const timeRateLimits: RateLimitOptions = {
