@@ -179,7 +179,7 @@ export function judgeSignedTime(
       name,
       status: "fail",
       message: `the server gives none: ${told.because}`,
-      advice: "see `mayfly time-key show`, the server's clock and its log",
+      advice: "see `mayfly time-key show` and the server's log; a key just made is taken within a minute",
     };
   }
   const within = told.uncertaintySeconds.toFixed(1);
