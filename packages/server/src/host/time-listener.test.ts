@@ -4,7 +4,12 @@ import { once } from "node:events";
 import { type TestContext, test } from "node:test";
 import { request, timePorts, verifyAsDevice } from "../../test/time-house.ts";
 import { createTimeAnswerer } from "../time/time-answerer.ts";
-import { openTimeListener } from "./time-listener.ts";
+import {
+  answerDatagrams,
+  answersWaitingMax,
+  type DatagramSocket,
+  openTimeListener,
+} from "./time-listener.ts";
 
 async function openHouse(t: TestContext) {
   const ports = timePorts();
@@ -85,4 +90,25 @@ test("without an address it listens on IPv4 as well as IPv6", async (t) => {
   });
 
   await verifyAsDevice(await ask(socket, request));
+});
+
+test("at most 128 answers wait for a kernel that takes none, and the next leaves when it takes one again", () => {
+  const untaken: (() => void)[] = [];
+  let deliver: Parameters<DatagramSocket["on"]>[1] = () => assert.fail("nobody listens");
+  const stuck: DatagramSocket = {
+    on: (_event, take) => {
+      deliver = take;
+    },
+    send: (_bytes, _port, _address, done) => void untaken.push(done),
+  };
+  answerDatagrams(stuck, createTimeAnswerer(timePorts()));
+  const ask = (from: number) => deliver(request, { address: `192.0.2.${from}`, port: 4_000 });
+
+  for (let from = 0; from < 200; from++) ask(from);
+  const atMost = untaken.length;
+  untaken[0]?.();
+  ask(200);
+  ask(201);
+
+  assert.deepEqual([atMost, untaken.length], [answersWaitingMax, answersWaitingMax + 1]);
 });

@@ -27,8 +27,27 @@ export async function openTimeListener(
   onError: (error: Error) => void,
 ): Promise<TimeListener> {
   const socket = await bindSocket(at);
-  let waiting = 0;
   socket.on("error", onError);
+  answerDatagrams(socket, answerer);
+  return {
+    port: socket.address().port,
+    close: () => new Promise((resolve) => socket.close(() => resolve())),
+  };
+}
+
+/** The part of a socket that answering needs. */
+export interface DatagramSocket {
+  on(
+    event: "message",
+    take: (bytes: Uint8Array, from: { readonly address: string; readonly port: number }) => void,
+  ): unknown;
+  /** @param done Called once, when the kernel has taken the datagram or will not. */
+  send(bytes: Uint8Array, port: number, address: string, done: () => void): void;
+}
+
+/** Answers what comes in on a bound socket. */
+export function answerDatagrams(socket: DatagramSocket, answerer: TimeAnswerer): void {
+  let waiting = 0;
   socket.on("message", (request, { address, port }) => {
     if (waiting >= answersWaitingMax) return;
     const outcome = answerer.answer(request, address, "udp");
@@ -39,10 +58,6 @@ export async function openTimeListener(
       waiting -= 1;
     });
   });
-  return {
-    port: socket.address().port,
-    close: () => new Promise((resolve) => socket.close(() => resolve())),
-  };
 }
 
 async function bindSocket(at: { readonly port: number; readonly address?: string }): Promise<Socket> {
