@@ -3,6 +3,8 @@
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -142,4 +144,32 @@ test("the doctor believes the server's signed time as a device would, and warns 
   const { checks } = JSON.parse(stdout) as { checks: readonly { name: string; status: string }[] };
   const statusOf = (name: string) => checks.find((check) => check.name === name)?.status;
   assert.deepEqual([statusOf("time delegation"), statusOf("signed time")], ["warn", "ok"]);
+});
+
+test("serve listens for signed time where --time-port says, and says so when another program does already", async (t) => {
+  const { cwd, run } = await openFolder(t);
+  const other = createSocket("udp6");
+  t.after(() => other.close());
+  other.bind(0);
+  await once(other, "listening");
+  const { port } = other.address();
+  // Free until a moment ago: the port of a socket that was closed for this.
+  const leaving = createSocket("udp6");
+  leaving.bind(0);
+  await once(leaving, "listening");
+  const { port: free } = leaving.address();
+  await new Promise<void>((resolve) => {
+    leaving.close(resolve);
+  });
+
+  const taken = await run("serve", "--ports", "auto", "--time-port", String(port));
+  const server = startMayfly(t, ["serve", "--ports", "auto", "--time-port", String(free), "--json"], { cwd });
+  const { time } = JSON.parse(await server.line(() => true)) as { time: string };
+
+  assert.equal(taken.code, 1);
+  assert.match(
+    taken.stderr,
+    new RegExp(`mayfly: cannot listen on port ${port}: another program listens there`),
+  );
+  assert.equal(time, `localhost:${free}`);
 });
