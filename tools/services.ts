@@ -22,6 +22,8 @@ export const services = {
   faketime: { aptPackage: "faketime", probe: onPath("faketime") },
   mosquitto_pub: { aptPackage: "mosquitto-clients", probe: onPath("mosquitto_pub") },
   mosquitto_sub: { aptPackage: "mosquitto-clients", probe: onPath("mosquitto_sub") },
+  curl: { aptPackage: "curl", probe: onPath("curl") },
+  python3: { aptPackage: "python3", probe: onPath("python3") },
   openssl: { aptPackage: "openssl", probe: onPath("openssl") },
   strace: { aptPackage: "strace", probe: onPath("strace") },
   // Debian's module belongs to Debian's Python; another python3 on the path does not see it.

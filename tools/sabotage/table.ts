@@ -7,6 +7,7 @@
 
 import { selfClockSabotages } from "./rows-self-clock.ts";
 import { sessionSabotages } from "./rows-sessions.ts";
+import { signedTimeSabotages } from "./rows-signed-time.ts";
 
 export type Sabotage = {
   /** What we promise, as a sentence an operator cares about. */
@@ -646,4 +647,5 @@ export const sabotages: readonly Sabotage[] = [
   },
   ...sessionSabotages,
   ...selfClockSabotages,
+  ...signedTimeSabotages,
 ];

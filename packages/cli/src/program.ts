@@ -18,6 +18,7 @@ import { addPullCommands } from "./commands/pull.ts";
 import { addRegistryCommands } from "./commands/registry.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addTailCommand } from "./commands/tail.ts";
+import { addTimeKeyCommands } from "./commands/time-key.ts";
 import { addTokenCommands } from "./commands/token.ts";
 import { describeFailure, exitCodes } from "./failure.ts";
 import { terminal } from "./host/terminal.ts";
@@ -45,6 +46,7 @@ export function createProgram(version: string): Command {
   addAgentCommand(program);
   addChipCommands(program);
   addAdminTokenCommands(program);
+  addTimeKeyCommands(program);
   addDoctorCommand(program);
   for (const command of allCommands(program)) {
     // Errors are printed by runProgram, in the form the caller asked for.

@@ -67,3 +67,14 @@ export {
   type IntakeRefusal,
   stateBytesMax,
 } from "./telemetry/intake.ts";
+export {
+  createTimeAnswerer,
+  type OnlineTimeKey,
+  type OwnClock,
+  type TimeAnswerer,
+  type TimeAnswererPorts,
+  type TimeObserver,
+  type TimeOutcome,
+  type TimeRefusal,
+  type TimeWay,
+} from "./time/time-answerer.ts";

@@ -73,7 +73,9 @@ test("depths are read at the scrape, and the event loop's delay is there", async
         isSynchronisationLost: false,
       }),
     },
+    signedTime: { delegationLeftSeconds: () => 14 },
   });
+  metrics.timeObserver.timeAsked({ way: "udp", outcome: "rate_limited" });
   const text = await metrics.text();
 
   assert.match(text, /^mayfly_sessions 5$/m);
@@ -83,6 +85,8 @@ test("depths are read at the scrape, and the event loop's delay is there", async
   assert.match(text, /^mayfly_clock_self 1$/m);
   assert.match(text, /^mayfly_clock_steps_total\{believed="former"\} 2$/m);
   assert.match(text, /^mayfly_clock_wall_ahead_seconds 3600$/m);
+  assert.match(text, /^mayfly_time_delegation_left_seconds 14$/m);
+  assert.match(text, /^mayfly_time_requests_total\{way="udp",outcome="rate_limited"\} 1$/m);
   assert.match(text, /^nodejs_eventloop_lag_p99_seconds /m);
 });
 

@@ -11,6 +11,7 @@ import type { BridgeCounts } from "../mqtt/bridge.ts";
 import type { BridgeObserver } from "../mqtt/observer.ts";
 import type { BackboneStatus } from "../telemetry/backbone.ts";
 import type { SelfClockStatus } from "../time/self-clock.ts";
+import type { TimeObserver } from "../time/time-answerer.ts";
 import { createTalliedCounter, createTalliedHistogram } from "./tallies.ts";
 
 /** Where depths are read when somebody scrapes. */
@@ -19,11 +20,13 @@ export interface MetricSources {
   readonly backbone: { status(): BackboneStatus };
   readonly store: { status(): { readonly healthy: boolean; readonly queuedWrites: number } };
   readonly selfClock: { status(): SelfClockStatus };
+  readonly signedTime: { delegationLeftSeconds(): number };
 }
 
 export interface Metrics extends MetricsText {
   /** Hand this to the bridge and to the device API. */
   readonly observer: BridgeObserver & DeviceApiObserver;
+  readonly timeObserver: TimeObserver;
   /** Tells where depths are read; the bridge is made after its observer, so this comes later. Call once. */
   watch(sources: MetricSources): void;
   /** A TLS handshake failed. @param code the platform's error code */
@@ -152,6 +155,13 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
     registers,
   });
 
+  const timeRequests = new Counter({
+    name: "mayfly_time_requests_total",
+    help: "Requests for signed time by way (udp, https) and outcome: 'answered', or why not.",
+    labelNames: ["way", "outcome"],
+    registers,
+  });
+
   const tlsFailures = new Counter({
     name: "mayfly_tls_failures_total",
     help: "TLS handshakes of device connections that failed, by error code.",
@@ -202,7 +212,13 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
 
   return {
     observer,
-    watch({ bridge, backbone, store, selfClock }) {
+    timeObserver: { timeAsked: ({ way, outcome }) => timeRequests.inc({ way, outcome }) },
+    watch({ bridge, backbone, store, selfClock, signedTime }) {
+      gauge(
+        "mayfly_time_delegation_left_seconds",
+        "Until signed time ends for want of a delegation; 0 when there is none.",
+        () => signedTime.delegationLeftSeconds(),
+      );
       const count = (name: keyof BridgeCounts) => () => bridge.counts()[name];
       gauge("mayfly_connections", "Network connections open.", count("connections"));
       gauge("mayfly_connections_unauthenticated", "Of these, not admitted yet.", count("unauthenticated"));

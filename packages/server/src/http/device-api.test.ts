@@ -54,6 +54,7 @@ async function openDeviceHouse(intake?: Intake): Promise<DeviceHouse> {
       requestRefused: ({ because, deviceName, authenticity, remoteAddress }) =>
         told.push(["refused", because, deviceName?.device, authenticity, remoteAddress].join(" ")),
     },
+    timeAnswerer: { answer: () => ({ kind: "refused", because: "delegation_missing" }) },
     onInternalError: (error) => house.internalErrors.push(error),
   });
   return {
