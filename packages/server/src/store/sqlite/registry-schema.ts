@@ -91,4 +91,18 @@ CREATE TABLE admin_token (
 CREATE TABLE probe (pk INTEGER PRIMARY KEY, filler BLOB NOT NULL) STRICT;
 `,
   },
+  {
+    name: "authentication records",
+    sql: `
+CREATE TABLE authentication_record (
+  device_pk INTEGER NOT NULL REFERENCES device (pk) ON DELETE CASCADE,
+  class TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  series TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  record TEXT NOT NULL,
+  PRIMARY KEY (device_pk, class, number)
+) STRICT, WITHOUT ROWID;
+`,
+  },
 ];
