@@ -120,14 +120,15 @@ export class DeviceKey {
     return { ...this.record, state, ...extra };
   }
 
-  token(claims: { iat?: number; exp?: number; aud?: string; sub?: string } = {}): string {
+  token(claims: { iat?: number; exp?: number; aud?: string; sub?: string; u?: number } = {}): string {
     const iat = claims.iat ?? startSeconds;
-    const { sub } = claims;
+    const { sub, u } = claims;
     const full = {
       aud: claims.aud ?? "mayfly",
       iat,
       exp: claims.exp ?? iat + 3600,
       ...(sub === undefined ? {} : { sub }),
+      ...(u === undefined ? {} : { u }),
     };
     const signingInput = encodeTokenSigningInput({ alg: "ES256", typ: "JWT" }, full);
     return joinToken(
@@ -233,6 +234,10 @@ class Diary implements BridgeObserver {
   readonly acknowledgedMillis: number[] = [];
   verified(facts: { outcome: string }): void {
     this.lines.push(`verified ${facts.outcome}`);
+  }
+  attempted(): void {}
+  alarm(facts: Parameters<BridgeObserver["alarm"]>[0]): void {
+    this.lines.push(`alarm ${facts.kind} ${facts.device.device} ${facts.addresses.join(" ")}`);
   }
   connected(facts: Parameters<BridgeObserver["connected"]>[0]): void {
     this.lines.push(`connected ${facts.principal.deviceId}${facts.tookOver ? " tookOver" : ""}`);

@@ -194,6 +194,8 @@ function passMillis(world: World, millis: number): Promise<void> {
 
 function observe(line: (text: string) => void): BridgeObserver {
   return {
+    attempted: () => undefined,
+    alarm: ({ kind, device }) => line(`alarm ${kind} ${device.device}`),
     verified: ({ outcome }) => line(`verified ${outcome}`),
     connected: (f) =>
       line(`connected ${f.principal.deviceId} tookOver=${f.tookOver} until ${f.deadlineSeconds}`),

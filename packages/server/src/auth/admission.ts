@@ -4,15 +4,17 @@
  * One parser and one policy for all bridges: MQTT and HTTP both ask here and differ only in how they say no.
  * The registry answers through a callback because a store may have to wait; with the embedded store it is
  * answered at once. Everything kept between two admissions is a bounded hint (keys imported, last key that
- * verified, who was checked despite a wrong clock): losing it costs time, never a decision.
+ * verified, tokens verified before, who was checked despite a wrong clock, who failed): losing it costs time,
+ * never a decision.
  *
- * Left to others: the wire (`mqtt/`, `http/`), the token's rules (`@mayfly/core/token`), and judging a live
- * session again when the registry changes (`rejudgement.ts`).
+ * Left to others: the wire (`mqtt/`, `http/`), the token's rules (`@mayfly/core/token`), what is told and kept of
+ * an attempt (`attempt-book.ts`), and judging a live session again when the registry changes (`rejudgement.ts`).
  */
 import { type Clock, type DeviceName, formatDeviceName, type NumericDate } from "@mayfly/core";
 import {
   type CandidateKey,
   type DeviceFacts,
+  type JwtClaims,
   type KeyState,
   type Leniency,
   policyPresets,
@@ -24,9 +26,14 @@ import {
 } from "@mayfly/core/token";
 import type { AdmissionRecord, KeyRecord, RegistryRef } from "../registry/model.ts";
 import type { RegistryStore } from "../registry/store.ts";
+import { AttemptBook, type AttemptObserver } from "./attempt-book.ts";
+import type { AuthenticationPurpose, PeerFacts, RecordedAuthenticity } from "./authentication-record.ts";
 import { BoundedMap } from "./bounded-map.ts";
+import { FailureLimits } from "./failure-limits.ts";
 import { KeyCache } from "./key-cache.ts";
 import type { KeyVerifier } from "./key-verifier.ts";
+import { TokenWitness } from "./token-witness.ts";
+import { digestOf, type KnownToken, VerifiedTokens } from "./verified-tokens.ts";
 
 /** Who was admitted: all that the bridges need to know of a device while it is connected. */
 export interface DevicePrincipal {
@@ -55,6 +62,9 @@ export interface AdmissionRequest {
   /** The peer says it is our own agent (User Name `mayfly/1…`): strict then wants `sub`. */
   readonly ownAgent: boolean;
   readonly bridge: "mqtt" | "http";
+  /** `reauthenticate`: over a connection that proved a key of this device, and no more than once in seconds. */
+  readonly purpose: AuthenticationPurpose;
+  readonly peer: PeerFacts;
 }
 
 export type AdmissionOutcome =
@@ -73,18 +83,28 @@ export interface Admission {
   /** @param answer called exactly once, synchronously where the registry answers at once. */
   admitDeviceToken(request: AdmissionRequest, answer: (outcome: AdmissionOutcome) => void): void;
   /** Sizes of the bounded hints, for gauges. */
-  counts(): { readonly keysImported: number; readonly lastKeys: number; readonly timeFailures: number };
+  counts(): AdmissionCounts;
 }
 
-/** What admission tells while it works: for metrics. */
-export interface AdmissionObserver {
+export interface AdmissionCounts {
+  readonly keysImported: number;
+  readonly lastKeys: number;
+  readonly timeFailures: number;
+  readonly verifiedTokens: number;
+  readonly failingSources: number;
+  /** Series of equal attempts that are counted as one record. */
+  readonly attemptSeries: number;
+}
+
+/** What admission tells while it works: for metrics and the log. */
+export interface AdmissionObserver extends AttemptObserver {
   /** Time of the whole token verification, curve included. */
   verified(facts: { readonly micros: number; readonly outcome: "accepted" | "refused" }): void;
 }
 
 export interface AdmissionPorts {
   readonly clock: Clock;
-  readonly registry: Pick<RegistryStore, "lookUpAdmission">;
+  readonly registry: Pick<RegistryStore, "lookUpAdmission" | "recordAuthentication">;
   readonly verifier: KeyVerifier;
   readonly observer: AdmissionObserver;
 }
@@ -107,10 +127,14 @@ class AdmissionDesk implements Admission {
   readonly #lastKeys = new BoundedMap<string, string>(lastKeysMax);
   /** numId of a device, or a name that is not known, to when its signature was last checked despite a wrong time (monotonic). */
   readonly #timeFailures = new BoundedMap<string, number>(timeFailuresMax);
+  readonly #tokens = new VerifiedTokens();
+  readonly #limits = new FailureLimits();
+  readonly #book: AttemptBook;
 
   constructor(ports: AdmissionPorts) {
     this.#ports = ports;
     this.#keys = new KeyCache(ports.verifier);
+    this.#book = new AttemptBook(ports);
   }
 
   admitDeviceToken(request: AdmissionRequest, answer: (outcome: AdmissionOutcome) => void): void {
@@ -124,11 +148,14 @@ class AdmissionDesk implements Admission {
     );
   }
 
-  counts(): ReturnType<Admission["counts"]> {
+  counts(): AdmissionCounts {
     return {
       keysImported: this.#keys.size,
       lastKeys: this.#lastKeys.size,
       timeFailures: this.#timeFailures.size,
+      verifiedTokens: this.#tokens.size,
+      failingSources: this.#limits.sizes.sources,
+      attemptSeries: this.#book.series,
     };
   }
 
@@ -136,34 +163,53 @@ class AdmissionDesk implements Admission {
     const { clock, observer } = this.#ports;
     const serverSeconds = clock.wallSeconds();
     const startMillis = clock.monotonicMillis();
-    const tell = (outcome: "accepted" | "refused") =>
-      observer.verified({ micros: (clock.monotonicMillis() - startMillis) * 1000, outcome });
+    const trial = this.#openTrial(request, record, startMillis);
+    let outcome: AdmissionOutcome;
     try {
-      const verified = this.#verify(request, record, serverSeconds, startMillis);
-      tell("accepted");
+      const verified = this.#verify(request, record, trial, serverSeconds, startMillis);
       const principal = principalOf(verified, record);
       this.#lastKeys.set(principal.deviceNumId, verified.keyId);
       const enabled = request.bridge === "mqtt" ? record?.registry.mqttEnabled : record?.registry.httpEnabled;
-      if (enabled !== true) return { kind: "refused", because: "bridge_disabled", serverSeconds };
-      return { kind: "admitted", principal };
+      outcome =
+        enabled === true
+          ? { kind: "admitted", principal }
+          : { kind: "refused", because: "bridge_disabled", serverSeconds };
     } catch (error) {
       if (!(error instanceof TokenError)) throw error;
-      tell("refused");
-      return { kind: "refused", because: error, serverSeconds };
+      outcome = { kind: "refused", because: error, serverSeconds };
     }
+    const isRefused = outcome.kind === "refused" && outcome.because !== "bridge_disabled";
+    observer.verified({
+      micros: (clock.monotonicMillis() - startMillis) * 1000,
+      outcome: isRefused ? "refused" : "accepted",
+    });
+    this.#learn(request, record, trial, outcome, serverSeconds, startMillis);
+    return outcome;
+  }
+
+  #openTrial(request: AdmissionRequest, record: AdmissionRecord | undefined, nowMillis: number): Trial {
+    // A name nobody knows has the allowance of a known one, and core then does dummy work for it: else the time
+    // a refusal takes would tell which names exist. Known or not, one bounded map, one order of eviction.
+    const allowance = record?.device?.numId ?? formatDeviceName(request.deviceName);
+    const digest = digestOf(request.token);
+    const known = this.#tokens.find(digest);
+    const mayCheck =
+      request.purpose === "reauthenticate" ||
+      this.#limits.mayCheck(request.peer.remoteAddress, allowance, nowMillis);
+    const witness = new TokenWitness(this.#keys, known?.keyFingerprint, mayCheck);
+    return { allowance, digest, known, mayCheck, witness, claims: undefined };
   }
 
   #verify(
     request: AdmissionRequest,
     record: AdmissionRecord | undefined,
+    trial: Trial,
     now: NumericDate,
     nowMillis: number,
   ): VerifiedToken {
     const device = record?.device;
-    // A name nobody knows has the allowance of a known one, and core then does dummy work for it: else the time
-    // an expired token takes would tell which names exist. Known or not, one bounded map, one order of eviction.
-    const allowance = device?.numId ?? formatDeviceName(request.deviceName);
-    const mayCheckDespiteTime = this.#mayCheckDespiteTime(allowance, nowMillis);
+    const { allowance } = trial;
+    const mayCheckDespiteTime = trial.mayCheck && this.#mayCheckDespiteTime(allowance, nowMillis);
     try {
       return verifyDeviceToken(
         request.token,
@@ -176,8 +222,11 @@ class AdmissionDesk implements Admission {
           ownAgent: request.ownAgent,
           device: device === undefined ? undefined : this.#factsOf(device),
           verifyWhenTimeFails: mayCheckDespiteTime,
+          onClaims: (claims) => {
+            trial.claims = claims;
+          },
         },
-        this.#keys,
+        trial.witness,
       );
     } catch (error) {
       if (mayCheckDespiteTime && error instanceof TokenError && timeErrors.has(error.code)) {
@@ -185,6 +234,54 @@ class AdmissionDesk implements Admission {
       }
       throw error;
     }
+  }
+
+  /** What this attempt leaves behind: hints for the next one, and its record. */
+  #learn(
+    request: AdmissionRequest,
+    record: AdmissionRecord | undefined,
+    trial: Trial,
+    outcome: AdmissionOutcome,
+    arrivalSeconds: NumericDate,
+    monotonicMillis: number,
+  ): void {
+    const { allowance, digest, known, witness } = trial;
+    const { signer, work } = witness;
+    const { remoteAddress } = request.peer;
+    const { device } = record ?? {};
+    const because = outcome.kind === "refused" ? outcome.because : undefined;
+    const error = because instanceof TokenError ? because : undefined;
+    if (signer !== undefined && device !== undefined) {
+      const { fingerprint: keyFingerprint, keyId } = signer;
+      const { project, location, registry } = request.deviceName;
+      const ref = { project, location, registry, device: device.deviceId };
+      this.#tokens.remember(digest, {
+        ...{ keyFingerprint, keyId, remoteAddress },
+        ...{ deviceNumId: device.numId, device: ref },
+      });
+    }
+    if (signer === undefined && work !== "none") {
+      this.#limits.failed(remoteAddress, allowance, monotonicMillis);
+    } else if (signer !== undefined && mayVerifyStill(error)) {
+      this.#limits.proved(remoteAddress, allowance, monotonicMillis);
+    }
+    this.#book.note(
+      {
+        ...{ deviceName: request.deviceName, bridge: request.bridge, purpose: request.purpose },
+        ...{
+          peer: request.peer,
+          claims: trial.claims,
+          signer,
+          digest,
+          known,
+          arrivalSeconds,
+          monotonicMillis,
+        },
+        outcome: outcome.kind === "admitted" ? "accepted" : (error?.code ?? "bridge_disabled"),
+        authenticity: authenticityOf(witness, error),
+      },
+      record,
+    );
   }
 
   #mayCheckDespiteTime(allowance: string, nowMillis: number): boolean {
@@ -203,6 +300,32 @@ class AdmissionDesk implements Admission {
         : { tokensNotBeforeSeconds: device.tokensNotBeforeSeconds }),
     };
   }
+}
+
+/** One attempt while it is judged. */
+interface Trial {
+  /** What its allowances are counted under. */
+  readonly allowance: string;
+  readonly digest: string;
+  readonly known: KnownToken | undefined;
+  /** Has its source not failed too often? */
+  readonly mayCheck: boolean;
+  readonly witness: TokenWitness;
+  claims: JwtClaims | undefined;
+}
+
+/** Nothing was wrong, or nothing but the times: the key that signed may verify. */
+function mayVerifyStill(error: TokenError | undefined): boolean {
+  return error === undefined || (timeErrors.has(error.code) && error.authenticity === "authentic");
+}
+
+/** Some of a device's keys signed, none did, or nobody looked. */
+function authenticityOf(
+  witness: Pick<TokenWitness, "signer" | "work">,
+  error: TokenError | undefined,
+): RecordedAuthenticity {
+  if (witness.signer === undefined && witness.work !== "key") return "unchecked";
+  return error?.authenticity ?? (witness.signer === undefined ? "unauthenticated" : "authentic");
 }
 
 const timeErrors: ReadonlySet<string> = new Set([

@@ -38,6 +38,18 @@ export function createLogObserver(
 
   return {
     verified() {},
+    attempted() {},
+    // Whoever raises an alarm limits how often: it is never held back here.
+    alarm({ kind, device, addresses, keyId, otherDevice }) {
+      log.warn({
+        event: "alarm",
+        kind,
+        device: formatDeviceName(device),
+        addresses,
+        key: keyId,
+        otherDevice: otherDevice === undefined ? undefined : formatDeviceName(otherDevice),
+      });
+    },
     published() {},
     acknowledged() {},
     sent() {},

@@ -60,7 +60,7 @@ test("depths are read at the scrape, and the event loop's delay is there", async
   metrics.watch({
     bridge: { counts: () => counts },
     backbone: { status: () => ({ healthy: true, queuedMessages: 11, queuedBytes: 12 }) },
-    store: { status: () => ({ healthy: false, queuedWrites: 13 }) },
+    store: { status: () => ({ healthy: false, queuedWrites: 13, recordsDropped: 0 }) },
   });
   const text = await metrics.text();
 

@@ -6,7 +6,7 @@
  * The token is judged before the body is read, by the same admission as MQTT, and every refusal looks the
  * same. 200 means durable. No admin route exists here.
  */
-import type { TlsOptions } from "node:tls";
+import type { TLSSocket, TlsOptions } from "node:tls";
 import {
   base64Encode,
   type Clock,
@@ -18,6 +18,7 @@ import {
 import { refusalOnWire, TokenError } from "@mayfly/core/token";
 import { type FastifyInstance, type FastifyRequest, fastify } from "fastify";
 import type { Admission, DevicePrincipal } from "../auth/admission.ts";
+import type { PeerFacts } from "../auth/authentication-record.ts";
 import type { DeviceActivity, DeviceConfigVersion, DeviceRef } from "../registry/model.ts";
 import type { LookUp, RegistryStore } from "../registry/store.ts";
 import type { Intake, IntakeOutcome, IntakeRefusal } from "../telemetry/intake.ts";
@@ -114,6 +115,8 @@ export function createDeviceApi(ports: DeviceApiPorts, options: DeviceApiOptions
             token: findBearerToken(request) ?? "",
             ownAgent: request.headers["user-agent"]?.startsWith("mayfly/1") ?? false,
             bridge: "http",
+            purpose: "request",
+            peer: peerOf(request),
           },
           answer,
         );
@@ -277,6 +280,23 @@ function deviceNameOf(request: FastifyRequest): DeviceName {
   return parseDeviceName(
     `projects/${project}/locations/${location}/registries/${registry}/devices/${device}`,
   );
+}
+
+function peerOf(request: FastifyRequest): PeerFacts {
+  // An IPv4 peer of a dual-stack listener, as people write it.
+  const remoteAddress = request.ip.replace(/^::ffff:(?=\d+\.)/, "");
+  const { socket } = request.raw;
+  if (!isTls(socket)) return { remoteAddress };
+  const tlsVersion = socket.getProtocol();
+  return {
+    remoteAddress,
+    tlsResumed: socket.isSessionReused(),
+    ...(tlsVersion === null ? {} : { tlsVersion }),
+  };
+}
+
+function isTls(socket: object): socket is Pick<TLSSocket, "getProtocol" | "isSessionReused"> {
+  return "isSessionReused" in socket;
 }
 
 function deviceRefOf(principal: DevicePrincipal): DeviceRef {

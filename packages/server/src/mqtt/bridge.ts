@@ -26,7 +26,13 @@ export interface BridgePorts {
   readonly random: Random;
   readonly registry: Pick<
     RegistryStore,
-    "lookUpAdmission" | "lookUpConfig" | "appendState" | "acknowledgeConfig" | "recordActivity" | "onChange"
+    | "lookUpAdmission"
+    | "lookUpConfig"
+    | "appendState"
+    | "acknowledgeConfig"
+    | "recordActivity"
+    | "recordAuthentication"
+    | "onChange"
   >;
   readonly backbone: Pick<Backbone, "append">;
   readonly verifier: KeyVerifier;

@@ -284,7 +284,8 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
     const ownAgent = userName === ownAgentUserName || userName.startsWith(`${ownAgentUserName} `);
     this.#isOwnAgent = ownAgent;
     const token = tokenOf(connect.password);
-    this.#host.admission.admitDeviceToken({ deviceName, token, ownAgent, bridge: "mqtt" }, (outcome) =>
+    const way = { bridge: "mqtt", purpose: "connect", peer: this.#facts } as const;
+    this.#host.admission.admitDeviceToken({ deviceName, token, ownAgent, ...way }, (outcome) =>
       this.#decided(connect, deviceName, outcome, changesSeen),
     );
   }
