@@ -251,7 +251,7 @@ class AdmissionDesk implements Admission {
     const { device } = record ?? {};
     const because = outcome.kind === "refused" ? outcome.because : undefined;
     const error = because instanceof TokenError ? because : undefined;
-    if (signer !== undefined && device !== undefined) {
+    if (signer !== undefined && device !== undefined && known === undefined) {
       const { fingerprint: keyFingerprint, keyId } = signer;
       const { project, location, registry } = request.deviceName;
       const ref = { project, location, registry, device: device.deviceId };

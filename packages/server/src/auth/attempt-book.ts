@@ -158,10 +158,8 @@ export class AttemptBook {
     const { bridge, purpose, outcome, authenticity, digest, monotonicMillis } = attempt;
     const isProved = authenticity === "authentic";
     const open = isProved ? this.#proved : this.#unproved;
-    const source = isProved ? sourceOf(attempt.peer.remoteAddress) : "";
-    const name = isProved
-      ? `${numId} ${outcome} ${bridge} ${purpose} ${digest} ${source}`
-      : `${numId} ${outcome}`;
+    const apart = isProved ? [bridge, purpose, digest, sourceOf(attempt.peer.remoteAddress)] : [];
+    const name = [numId, outcome, ...apart].join(" ");
     const lastMs = Math.round(attempt.arrivalSeconds * 1000);
     let series = open.find(name);
     if (series === undefined) {

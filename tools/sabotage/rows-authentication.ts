@@ -1,0 +1,188 @@
+/**
+ * Promises about authentication records, evidence and failure limits, and how to break each.
+ */
+import type { Sabotage } from "./table.ts";
+
+const admissionTest = "packages/server/src/auth/admission.test.ts";
+const limitsTest = "packages/server/src/auth/failure-limits.test.ts";
+const evidenceTest = "packages/server/src/auth/evidence.test.ts";
+const contract = "packages/server/test/contract/registry-store.test.ts";
+
+export const authenticationSabotages: readonly Sabotage[] = [
+  {
+    promise: "A token that verified before is still held against the key's present state.",
+    deed: "take a known token's key for good",
+    file: "packages/server/src/auth/token-witness.ts",
+    find: "if (key.fingerprint === this.#knownFingerprint) {",
+    replace: "if (this.#knownFingerprint !== undefined) {",
+    test: admissionTest,
+    name: "a token that verified with a key is checked anew when that key is gone",
+  },
+  {
+    promise: "The very same token costs one signature check, not one a request.",
+    deed: "forget what verified",
+    file: "packages/server/src/auth/admission.ts",
+    find: "      this.#tokens.remember(digest, {",
+    replace: "      new VerifiedTokens().remember(digest, {",
+    test: admissionTest,
+    name: "the very same token costs no second verification",
+  },
+  {
+    promise: "Only a token that a key of the device signed speaks about its clock.",
+    deed: "believe an offset nobody proved",
+    file: "packages/server/src/auth/clock-offset.ts",
+    find: `&& record.authenticity === "authentic")`,
+    replace: ")",
+    test: "packages/server/src/auth/clock-offset.test.ts",
+    name: "nothing is said where nothing authentic and new was seen",
+  },
+  {
+    promise: "A record calls an attempt authentic only when its signature was checked and good.",
+    deed: "call whatever was not checked unauthenticated",
+    file: "packages/server/src/auth/admission.ts",
+    find: `if (witness.signer === undefined && witness.work !== "key") return "unchecked";`,
+    replace: "",
+    test: admissionTest,
+    name: "only a signature that was looked at makes a record authentic or not",
+  },
+  {
+    promise: "Names that no device has leave no record.",
+    deed: "keep a record of whatever name was tried",
+    file: "packages/server/src/auth/attempt-book.ts",
+    find: "    if (device === undefined || ref === undefined) return;\n",
+    replace: `    if (device === undefined || ref === undefined) {
+      this.#noteAttempt(attempt, attempt.deviceName.device, undefined);
+      return;
+    }
+`,
+    test: admissionTest,
+    name: "names that nobody has are counted and leave no record",
+  },
+  {
+    promise: "A device that shows its token with every request is one record, not one a request.",
+    deed: "write each attempt",
+    file: "packages/server/src/auth/attempt-book.ts",
+    find: "if (monotonicMillis - series.notedMillis < interval) return;",
+    replace: "",
+    test: admissionTest,
+    name: "the same token again is counted, and its record brought up to date once in 15 min",
+  },
+  {
+    promise: "Whoever invents tokens can't fill a device's records.",
+    deed: "keep strangers' attempts apart by address",
+    file: "packages/server/src/auth/attempt-book.ts",
+    find: "[bridge, purpose, digest, sourceOf(attempt.peer.remoteAddress)] : [];",
+    replace: "[bridge, purpose, digest] : [attempt.peer.remoteAddress];",
+    test: admissionTest,
+    name: "whoever invents tokens makes one record a minute for a device",
+  },
+  {
+    promise: "What nobody proved never pushes out what a key of the device proved.",
+    deed: "keep all records in one class",
+    file: "packages/server/src/auth/authentication-record.ts",
+    find: `return record.authenticity === "authentic" ? "proved" : "unproved";`,
+    replace: `return "proved";`,
+    test: contract,
+    name: "sqlite: what nobody proved never pushes out what a key proved",
+  },
+  {
+    promise: "A device made under the name of a deleted one inherits no records.",
+    deed: "keep records by the device's name",
+    file: "packages/server/src/auth/attempt-book.ts",
+    find: "const device = { ...registryOf(attempt.deviceName), device: numId };",
+    replace: "const device = attempt.deviceName;",
+    test: admissionTest,
+    name: "an attempt is recorded with what is known of it",
+  },
+  {
+    promise: "Failing in a device's name from elsewhere costs the device nothing.",
+    deed: "count all peers together",
+    file: "packages/server/src/auth/network.ts",
+    find: "return v4;",
+    replace: "return 'everybody';",
+    test: limitsTest,
+    name: "failing in a device's name from elsewhere costs the device nothing",
+  },
+  {
+    promise: "A device that proved its key gets in although an attacker floods from its own address.",
+    deed: "give no reserve",
+    file: "packages/server/src/auth/failure-limits.ts",
+    find: "return reserve !== undefined && refilled(reserve, nowMillis, provenLimit) >= 1;",
+    replace: "return false;",
+    test: admissionTest,
+    name: "an honest device gets in while an attacker behind its own address floods",
+  },
+  {
+    promise: "A source that keeps failing makes the bridge check no more signatures.",
+    deed: "check all the same",
+    file: "packages/server/src/auth/token-witness.ts",
+    find: "    if (this.#mayCheck) return;\n",
+    replace: "    if (this.#mayCheck || this.work.length > 0) return;\n",
+    test: admissionTest,
+    name: "a source that failed too often is refused unread",
+  },
+  {
+    promise: "A refusal by failure limit looks like any other to the peer.",
+    deed: "tell the peer of the limit",
+    file: "packages/core/src/token/refusal-on-wire.ts",
+    find: "failure_limit: notAuthorized,",
+    replace: "failure_limit: notAuthorizedByTime,",
+    test: admissionTest,
+    name: "a source that failed too often is refused unread, as any other",
+  },
+  {
+    promise: "A device that roams, renews early or has its clock set back once raises no alarm.",
+    deed: "take any change of address for a second holder of the key",
+    file: "packages/server/src/auth/evidence.ts",
+    find: "if (!returns || stay.sinceMillis - second.sinceMillis > alternationMillis) return undefined;",
+    replace: "if (!returns) return undefined;",
+    test: evidenceTest,
+    name: "an honest device that roams",
+  },
+  {
+    promise: "A key used from two networks in turn raises an alarm.",
+    deed: "look at the last two places only",
+    file: "packages/server/src/auth/evidence.ts",
+    find: "[...trail.stays, stay].slice(-5);",
+    replace: "[...trail.stays, stay].slice(-2);",
+    test: evidenceTest,
+    name: "a key that is used from two networks in turn is shared",
+  },
+  {
+    promise: "Tokens of one key that come from two clocks raise an alarm.",
+    deed: "take any two clocks for one",
+    file: "packages/server/src/auth/evidence.ts",
+    find: "return apart >= twoClocksSecondsMin",
+    replace: "return apart < 0",
+    test: evidenceTest,
+    name: "two series of tokens in turn that no one clock can have issued are a fork",
+  },
+  {
+    promise: "Evidence blocks nobody, and is told once in ten minutes.",
+    deed: "tell each time",
+    file: "packages/server/src/auth/evidence.ts",
+    find: "if (before !== undefined && nowMillis - before < alarmIntervalMillis) return false;",
+    replace: "",
+    test: evidenceTest,
+    name: "a finding is told once in ten minutes for a device and a kind",
+  },
+  {
+    promise: "A token of one device that comes under the name of another raises an alarm about the first.",
+    deed: "let a token come under any name",
+    file: "packages/server/src/auth/attempt-book.ts",
+    find: "    if (known !== undefined && !isSameDevice(known.device, ref ?? attempt.deviceName)) {",
+    replace: "    if (known !== undefined && known.keyId === '') {",
+    test: admissionTest,
+    name: "a token of one device under the name of another is an alarm",
+  },
+  {
+    promise:
+      "An operator is told why a device was refused and how far its clock is off, with proof or not at all.",
+    deed: "tell the clock of whoever was refused",
+    file: "packages/cli/src/authentication-words.ts",
+    find: "isAuthentic && timeOutcomes.includes(one.outcome) && log.clock !== undefined",
+    replace: "log.clock !== undefined",
+    test: "packages/cli/src/authentication-words.test.ts",
+    name: "a refusal nobody proved says nothing about the clock",
+  },
+];
