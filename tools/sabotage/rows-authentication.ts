@@ -10,6 +10,15 @@ const contract = "packages/server/test/contract/registry-store.test.ts";
 
 export const authenticationSabotages: readonly Sabotage[] = [
   {
+    promise: "A stranger elsewhere can't hide that a device's clock is wrong.",
+    deed: "give a name one check of a token with a wrong time, whoever asks",
+    file: "packages/server/src/auth/admission.ts",
+    find: "[trial.allowance, trial.source].join",
+    replace: "[trial.allowance].join",
+    test: admissionTest,
+    name: "a stranger elsewhere can't use up a device's chance",
+  },
+  {
     promise: "A token that verified before is still held against the key's present state.",
     deed: "take a known token's key for good",
     file: "packages/server/src/auth/token-witness.ts",
@@ -22,8 +31,8 @@ export const authenticationSabotages: readonly Sabotage[] = [
     promise: "The very same token costs one signature check, not one a request.",
     deed: "forget what verified",
     file: "packages/server/src/auth/admission.ts",
-    find: "      this.#tokens.remember(digest, {",
-    replace: "      new VerifiedTokens().remember(digest, {",
+    find: "this.#tokens.remember(digest, {",
+    replace: "new VerifiedTokens().remember(digest, {",
     test: admissionTest,
     name: "the very same token costs no second verification",
   },
@@ -71,8 +80,8 @@ export const authenticationSabotages: readonly Sabotage[] = [
     promise: "Whoever invents tokens can't fill a device's records.",
     deed: "keep strangers' attempts apart by address",
     file: "packages/server/src/auth/attempt-book.ts",
-    find: "[bridge, purpose, digest, sourceOf(attempt.peer.remoteAddress)] : [];",
-    replace: "[bridge, purpose, digest] : [attempt.peer.remoteAddress];",
+    find: "[bridge, purpose, digest, attempt.source] : [];",
+    replace: "[bridge, purpose, digest] : [attempt.source];",
     test: admissionTest,
     name: "whoever invents tokens makes one record a minute for a device",
   },

@@ -400,7 +400,7 @@ test("series are counted in memory up to a maximum", () => {
   });
   const attempt: Omit<Attempt, "authenticity"> = {
     ...{ deviceName, bridge: "http" as const, purpose: "request" as const },
-    ...{ peer: { remoteAddress: "192.0.2.1" }, outcome: "token_malformed" as const },
+    ...{ peer: { remoteAddress: "192.0.2.1" }, source: "192.0.2.1", outcome: "token_malformed" as const },
     ...{ claims: undefined, signer: undefined, digest: "", known: undefined },
     ...{ arrivalSeconds: 0, monotonicMillis: 0 },
   };
@@ -544,4 +544,44 @@ test("a key used from two networks in turn is alarmed and recorded once, and goe
     [["shared_key", "192.0.2.1", "198.51.100.7"]],
   );
   assert.equal(records.filter(({ record }) => record.kind === "evidence").length, 1);
+});
+
+test("a stranger elsewhere can't use up a device's chance to prove that its clock is wrong", () => {
+  const key = new DeviceKey("k");
+  const { admit, records } = deskWith(recordWith([key.record]));
+  const stranger = new DeviceKey("stranger").token({ iat: startSeconds - 7_200 });
+
+  for (let n = 0; n < 100; n += 1) admit(stranger, { peer: { remoteAddress: `198.51.100.${n}` } });
+  admit(key.token({ iat: startSeconds - 7_500 }));
+
+  const proved = records.flatMap(({ record }) =>
+    record.kind === "attempt" && record.authenticity === "authentic" ? [record.offsetSeconds] : [],
+  );
+  assert.deepEqual(proved, [-7_500]);
+});
+
+test("an honest device connects while an attacker with many addresses and names fills every map", () => {
+  const key = new DeviceKey("k");
+  const { admission, admit } = deskWith(({ device }) =>
+    device === "fern" ? recordWith([key.record]) : undefined,
+  );
+  const stranger = new DeviceKey("stranger");
+  // Expired, and of the wrong form: it touches the maps and spares the test the curve operations.
+  const late = stranger.token({ iat: startSeconds - 7_200 }).replace(/[^.]*$/, "AAAA");
+  const forged = stranger.token();
+  const honest: string[] = [];
+
+  for (let n = 0; n < timeFailuresMax + 5_000; n += 1) {
+    const peer = { remoteAddress: `2001:db8:${(n >> 8).toString(16)}:${(n & 255).toString(16)}::1` };
+    admit(late, { peer, deviceName: { ...deviceName, device: n % 2 === 0 ? "fern" : `fern-${n}` } });
+    // From the device's own address, in its own name and in others.
+    if (n % 20 === 0) admit(forged, { deviceName: { ...deviceName, device: `fern-${n}` } });
+    if (n % 5_000 === 0) admit(forged);
+    if (n % 500 === 0) honest.push(admit(key.token({ iat: startSeconds - n / 500 })).kind);
+  }
+  const floodedOut = admit(forged, { deviceName: { ...deviceName, device: "other" } });
+
+  assert.equal(admission.counts().timeFailures, timeFailuresMax);
+  assert.equal(codeOf(floodedOut), "failure_limit");
+  assert.deepEqual([honest.length, ...new Set(honest)], [43, "admitted"]);
 });

@@ -32,6 +32,7 @@ import { BoundedMap } from "./bounded-map.ts";
 import { FailureLimits } from "./failure-limits.ts";
 import { KeyCache } from "./key-cache.ts";
 import type { KeyVerifier } from "./key-verifier.ts";
+import { sourceOf } from "./network.ts";
 import { TokenWitness } from "./token-witness.ts";
 import { digestOf, type KnownToken, VerifiedTokens } from "./verified-tokens.ts";
 
@@ -111,9 +112,12 @@ export interface AdmissionPorts {
 
 /** Devices of which the last key that verified is remembered; about 100 bytes each. */
 export const lastKeysMax = 65_536;
-/** Devices and unknown names of which the last failure of time alone is remembered; a name has at most some 1,100 bytes. */
+/** Names at a source, known or not, of which the last failure of time alone is remembered; a name has at most some 1,100 bytes. */
 export const timeFailuresMax = 16_384;
-/** Under a name whose token's times are wrong a signature is checked at most this often, known or not. */
+/**
+ * Under a name whose token's times are wrong a signature is checked at most this often for a source, known or not: a
+ * stranger elsewhere must not use up what the device needs to prove that its clock is wrong.
+ */
 export const timeFailureIntervalMillis = 10_000;
 
 export function createAdmission(ports: AdmissionPorts): Admission {
@@ -125,7 +129,7 @@ class AdmissionDesk implements Admission {
   readonly #keys: KeyCache;
   /** numId of a device to the key that verified last. */
   readonly #lastKeys = new BoundedMap<string, string>(lastKeysMax);
-  /** numId of a device, or a name that is not known, to when its signature was last checked despite a wrong time (monotonic). */
+  /** Who was checked despite a wrong time, at which source, to when (monotonic). */
   readonly #timeFailures = new BoundedMap<string, number>(timeFailuresMax);
   readonly #tokens = new VerifiedTokens();
   readonly #limits = new FailureLimits();
@@ -191,13 +195,13 @@ class AdmissionDesk implements Admission {
     // A name nobody knows has the allowance of a known one, and core then does dummy work for it: else the time
     // a refusal takes would tell which names exist. Known or not, one bounded map, one order of eviction.
     const allowance = record?.device?.numId ?? formatDeviceName(request.deviceName);
+    const source = sourceOf(request.peer.remoteAddress);
     const digest = digestOf(request.token);
     const known = this.#tokens.find(digest);
     const mayCheck =
-      request.purpose === "reauthenticate" ||
-      this.#limits.mayCheck(request.peer.remoteAddress, allowance, nowMillis);
+      request.purpose === "reauthenticate" || this.#limits.mayCheck(source, allowance, nowMillis);
     const witness = new TokenWitness(this.#keys, known?.keyFingerprint, mayCheck);
-    return { allowance, digest, known, mayCheck, witness, claims: undefined };
+    return { allowance, source, digest, known, mayCheck, witness, claims: undefined };
   }
 
   #verify(
@@ -208,8 +212,8 @@ class AdmissionDesk implements Admission {
     nowMillis: number,
   ): VerifiedToken {
     const device = record?.device;
-    const { allowance } = trial;
-    const mayCheckDespiteTime = trial.mayCheck && this.#mayCheckDespiteTime(allowance, nowMillis);
+    const timeAllowance = [trial.allowance, trial.source].join(" ");
+    const mayCheckDespiteTime = trial.mayCheck && this.#mayCheckDespiteTime(timeAllowance, nowMillis);
     try {
       return verifyDeviceToken(
         request.token,
@@ -230,7 +234,7 @@ class AdmissionDesk implements Admission {
       );
     } catch (error) {
       if (mayCheckDespiteTime && error instanceof TokenError && timeErrors.has(error.code)) {
-        this.#timeFailures.set(allowance, nowMillis);
+        this.#timeFailures.set(timeAllowance, nowMillis);
       }
       throw error;
     }
@@ -245,47 +249,35 @@ class AdmissionDesk implements Admission {
     arrivalSeconds: NumericDate,
     monotonicMillis: number,
   ): void {
-    const { allowance, digest, known, witness } = trial;
+    const { allowance, source, digest, known, witness } = trial;
     const { signer, work } = witness;
-    const { remoteAddress } = request.peer;
     const { device } = record ?? {};
     const because = outcome.kind === "refused" ? outcome.because : undefined;
     const error = because instanceof TokenError ? because : undefined;
     if (signer !== undefined && device !== undefined && known === undefined) {
       const { fingerprint: keyFingerprint, keyId } = signer;
+      const { remoteAddress } = request.peer;
       const { project, location, registry } = request.deviceName;
       const ref = { project, location, registry, device: device.deviceId };
-      this.#tokens.remember(digest, {
-        ...{ keyFingerprint, keyId, remoteAddress },
-        ...{ deviceNumId: device.numId, device: ref },
-      });
+      const owner = { deviceNumId: device.numId, device: ref };
+      this.#tokens.remember(digest, { keyFingerprint, keyId, remoteAddress, ...owner });
     }
     if (signer === undefined && work !== "none") {
-      this.#limits.failed(remoteAddress, allowance, monotonicMillis);
+      this.#limits.failed(source, allowance, monotonicMillis);
     } else if (signer !== undefined && mayVerifyStill(error)) {
-      this.#limits.proved(remoteAddress, allowance, monotonicMillis);
+      this.#limits.proved(source, allowance, monotonicMillis);
     }
-    this.#book.note(
-      {
-        ...{ deviceName: request.deviceName, bridge: request.bridge, purpose: request.purpose },
-        ...{
-          peer: request.peer,
-          claims: trial.claims,
-          signer,
-          digest,
-          known,
-          arrivalSeconds,
-          monotonicMillis,
-        },
-        outcome: outcome.kind === "admitted" ? "accepted" : (error?.code ?? "bridge_disabled"),
-        authenticity: authenticityOf(witness, error),
-      },
-      record,
-    );
+    const { deviceName, bridge, purpose, peer } = request;
+    const { claims } = trial;
+    const attempted = outcome.kind === "admitted" ? "accepted" : (error?.code ?? "bridge_disabled");
+    const authenticity = authenticityOf(witness, error);
+    const when = { arrivalSeconds, monotonicMillis };
+    const what = { claims, signer, digest, known, outcome: attempted, authenticity } as const;
+    this.#book.note({ deviceName, bridge, purpose, peer, source, ...what, ...when }, record);
   }
 
-  #mayCheckDespiteTime(allowance: string, nowMillis: number): boolean {
-    const last = this.#timeFailures.find(allowance);
+  #mayCheckDespiteTime(timeAllowance: string, nowMillis: number): boolean {
+    const last = this.#timeFailures.find(timeAllowance);
     return last === undefined || nowMillis - last >= timeFailureIntervalMillis;
   }
 
@@ -306,6 +298,7 @@ class AdmissionDesk implements Admission {
 interface Trial {
   /** What its allowances are counted under. */
   readonly allowance: string;
+  readonly source: string;
   readonly digest: string;
   readonly known: KnownToken | undefined;
   /** Has its source not failed too often? */

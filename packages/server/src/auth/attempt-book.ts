@@ -24,7 +24,6 @@ import type {
 } from "./authentication-record.ts";
 import { BoundedMap } from "./bounded-map.ts";
 import { EvidenceDetector, type Finding } from "./evidence.ts";
-import { sourceOf } from "./network.ts";
 import type { KnownToken } from "./verified-tokens.ts";
 
 /** How far the count and the last time of a record may lag behind, for refused and for accepted attempts. */
@@ -39,6 +38,8 @@ export interface Attempt {
   readonly bridge: "mqtt" | "http";
   readonly purpose: AuthenticationPurpose;
   readonly peer: PeerFacts;
+  /** Where the peer is, as `sourceOf` has it. */
+  readonly source: string;
   readonly outcome: AuthenticationOutcome;
   readonly authenticity: RecordedAuthenticity;
   /** What the token says, where it could be read. */
@@ -158,7 +159,7 @@ export class AttemptBook {
     const { bridge, purpose, outcome, authenticity, digest, monotonicMillis } = attempt;
     const isProved = authenticity === "authentic";
     const open = isProved ? this.#proved : this.#unproved;
-    const apart = isProved ? [bridge, purpose, digest, sourceOf(attempt.peer.remoteAddress)] : [];
+    const apart = isProved ? [bridge, purpose, digest, attempt.source] : [];
     const name = [numId, outcome, ...apart].join(" ");
     const lastMs = Math.round(attempt.arrivalSeconds * 1000);
     let series = open.find(name);

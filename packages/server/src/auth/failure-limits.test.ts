@@ -80,10 +80,10 @@ test("an attacker who fills every map with sources and names keeps no honest dev
   exhaust(limits, honest, 0);
 
   for (let n = 0; n < sourcesMax * 2; n += 1) {
-    limits.failed(`2001:db8:${(n >> 8).toString(16)}:${(n & 255).toString(16)}::1`, `name ${n}`, 0);
+    limits.failed(`source ${n}`, `name ${n}`, 0);
   }
   // One device of the attacker's own, from everywhere.
-  for (let n = 0; n < 100_000; n += 1) limits.proved(`2001:db8:${n.toString(16).slice(0, 4)}::1`, "666", 0);
+  for (let n = 0; n < 100_000; n += 1) limits.proved(`source ${n}`, "666", 0);
 
   assert.deepEqual(limits.sizes, { sources: sourcesMax, provenDevices: 2 });
   assert.equal(limits.mayCheck(honest, "7", 0), true);

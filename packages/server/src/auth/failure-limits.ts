@@ -21,7 +21,6 @@
  * source as a flood competes for the refill; so does one whose own name is flooded from its own source.
  */
 import { BoundedMap } from "./bounded-map.ts";
-import { sourceOf } from "./network.ts";
 
 /** Failed checks a source may spend at once, and each second: 50 ms of a core, then 1 %. */
 export const sourceFailuresMax = 500;
@@ -56,10 +55,10 @@ export class FailureLimits {
 
   /**
    * May a signature be checked for this peer?
+   * @param source where it is, as `sourceOf` has it.
    * @param device the numId of a known device, or the name of one that is not: both are treated alike.
    */
-  mayCheck(remoteAddress: string, device: string, nowMillis: number): boolean {
-    const source = sourceOf(remoteAddress);
+  mayCheck(source: string, device: string, nowMillis: number): boolean {
     const allowance = this.#sources.find(source);
     if (allowance === undefined || refilled(allowance, nowMillis, sourceLimit) >= 1) return true;
     const reserve = this.#findReserve(device, source);
@@ -67,8 +66,7 @@ export class FailureLimits {
   }
 
   /** A check was spent and proved nothing. */
-  failed(remoteAddress: string, device: string, nowMillis: number): void {
-    const source = sourceOf(remoteAddress);
+  failed(source: string, device: string, nowMillis: number): void {
     const reserve = this.#findReserve(device, source);
     if (reserve !== undefined && refilled(reserve, nowMillis, provenLimit) >= 1) {
       reserve.left -= 1;
@@ -80,8 +78,7 @@ export class FailureLimits {
   }
 
   /** A key of the device that may verify signed what came from there. @param device its numId. */
-  proved(remoteAddress: string, device: string, nowMillis: number): void {
-    const source = sourceOf(remoteAddress);
+  proved(source: string, device: string, nowMillis: number): void {
     const reserves = this.#proven.find(device) ?? [];
     if (reserves.at(-1)?.source === source) return;
     const known = reserves.find((reserve) => reserve.source === source);
