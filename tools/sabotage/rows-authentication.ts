@@ -4,7 +4,6 @@
 import type { Sabotage } from "./table.ts";
 
 const admissionTest = "packages/server/src/auth/admission.test.ts";
-const limitsTest = "packages/server/src/auth/failure-limits.test.ts";
 const evidenceTest = "packages/server/src/auth/evidence.test.ts";
 const contract = "packages/server/test/contract/registry-store.test.ts";
 
@@ -77,6 +76,15 @@ export const authenticationSabotages: readonly Sabotage[] = [
     name: "the same token again is counted, and its record brought up to date once in 15 min",
   },
   {
+    promise: "A device that makes a token for each request is not a record a request either.",
+    deed: "begin a record for each token",
+    file: "packages/server/src/auth/attempt-book.ts",
+    find: "if (wholeMillis - nowMillis > (seriesAtOnceMax - 1) * seriesIntervalMillis) return false;",
+    replace: "",
+    test: admissionTest,
+    name: "a device that makes a token for each request begins ten records",
+  },
+  {
     promise: "Whoever invents tokens can't fill a device's records.",
     deed: "keep strangers' attempts apart by address",
     file: "packages/server/src/auth/attempt-book.ts",
@@ -109,8 +117,8 @@ export const authenticationSabotages: readonly Sabotage[] = [
     file: "packages/server/src/auth/network.ts",
     find: "return v4;",
     replace: "return 'everybody';",
-    test: limitsTest,
-    name: "failing in a device's name from elsewhere costs the device nothing",
+    test: admissionTest,
+    name: "a source that failed too often is refused unread",
   },
   {
     promise: "A device that proved its key gets in although an attacker floods from its own address.",

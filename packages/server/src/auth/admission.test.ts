@@ -20,6 +20,8 @@ import {
   acceptedNoteMillis,
   provedSeriesMax,
   refusedNoteMillis,
+  seriesAtOnceMax,
+  seriesIntervalMillis,
   unprovedSeriesMax,
 } from "./attempt-book.ts";
 import type { AuthenticationUpdate } from "./authentication-record.ts";
@@ -370,6 +372,21 @@ test("the same token again is counted, and its record brought up to date once in
     [elsewhere, 1, false, 0],
   ]);
   assert.ok(first === later && first !== elsewhere);
+});
+
+test("a device that makes a token for each request begins ten records, then one a minute", async () => {
+  const key = new DeviceKey("k");
+  const { admit, records, attempts, time } = deskWith(recordWith([key.record]));
+  const series = () => new Set(records.map((update) => update.series)).size;
+
+  for (let n = 0; n < 100; n += 1) admit(key.token({ iat: startSeconds - n }));
+  const atOnce = series();
+  await time.advance(seriesIntervalMillis);
+  for (let n = 100; n < 200; n += 1) admit(key.token({ iat: startSeconds - n }));
+
+  // The one besides is the series of all that came between.
+  assert.deepEqual([atOnce, series()], [seriesAtOnceMax + 1, seriesAtOnceMax + 2]);
+  assert.deepEqual([records.length, attempts.length], [seriesAtOnceMax + 2, 200]);
 });
 
 test("whoever invents tokens makes one record a minute for a device, and strangers share it", async () => {

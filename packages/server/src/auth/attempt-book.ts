@@ -5,7 +5,9 @@
  * what a key proved, equal means the same token, source, way in and outcome; of what nobody proved, the same
  * outcome under the device's name, since whoever invents tokens and has addresses must not be able to make us
  * write. The first of a series is written at once; later ones are counted, and the record is brought up to date
- * at most once in {@link refusedNoteMillis}, of what is accepted once in {@link acceptedNoteMillis}.
+ * at most once in {@link refusedNoteMillis}, of what is accepted once in {@link acceptedNoteMillis}. A device that
+ * makes a token for each request begins no more than {@link seriesAtOnceMax} series, then one in
+ * {@link seriesIntervalMillis}; what comes between is one series, whatever its tokens.
  *
  * Left to others: keeping (`registry/store.ts`), what counts as evidence (`evidence.ts`).
  */
@@ -32,6 +34,9 @@ export const acceptedNoteMillis = 900_000;
 /** Series of attempts that a key proved, and of others; some 400 bytes each. */
 export const provedSeriesMax = 16_384;
 export const unprovedSeriesMax = 4_096;
+/** Series that a device may begin by proof of its key: so many at once, then one in each interval. */
+export const seriesAtOnceMax = 10;
+export const seriesIntervalMillis = 60_000;
 
 export interface Attempt {
   readonly deviceName: DeviceName;
@@ -73,6 +78,8 @@ export class AttemptBook {
   readonly #observer: AttemptObserver;
   readonly #proved = new BoundedMap<string, Series>(provedSeriesMax);
   readonly #unproved = new BoundedMap<string, Series>(unprovedSeriesMax);
+  /** Devices that began a series lately. */
+  readonly #beginnings = new BoundedMap<string, number>(provedSeriesMax);
   readonly #evidence = new EvidenceDetector();
   #written = 0;
 
@@ -160,9 +167,13 @@ export class AttemptBook {
     const isProved = authenticity === "authentic";
     const open = isProved ? this.#proved : this.#unproved;
     const apart = isProved ? [bridge, purpose, digest, attempt.source] : [];
-    const name = [numId, outcome, ...apart].join(" ");
+    let name = [numId, outcome, ...apart].join(" ");
     const lastMs = Math.round(attempt.arrivalSeconds * 1000);
     let series = open.find(name);
+    if (series === undefined && isProved && !this.#mayBegin(numId, monotonicMillis)) {
+      name = [numId, outcome, bridge, purpose].join(" ");
+      series = open.find(name);
+    }
     if (series === undefined) {
       const first = {
         arrivalMs: lastMs,
@@ -195,6 +206,15 @@ export class AttemptBook {
     };
     const device = { ...registryOf(attempt.deviceName), device: numId };
     this.#registry.recordAuthentication({ device, series: series.id, record });
+  }
+
+  /** Taking the turn, where there is one. */
+  #mayBegin(numId: string, nowMillis: number): boolean {
+    // When its allowance will be whole again: a full one lies in the past, an empty one ten intervals ahead.
+    const wholeMillis = Math.max(this.#beginnings.find(numId) ?? nowMillis, nowMillis);
+    if (wholeMillis - nowMillis > (seriesAtOnceMax - 1) * seriesIntervalMillis) return false;
+    this.#beginnings.set(numId, wholeMillis + seriesIntervalMillis);
+    return true;
   }
 
   #nextId(atMs: number): string {
