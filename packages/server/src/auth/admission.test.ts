@@ -34,7 +34,7 @@ const deviceName = { ...registryRef, device: "fern" };
 /** A desk over one record, and what its verifier was asked to do. */
 function deskWith(record: AdmissionRecord | undefined | ((name: DeviceName) => AdmissionRecord | undefined)) {
   const time = new VirtualTime();
-  const verifier = createNodeKeyVerifier({ goodSignatures: 0 });
+  const verifier = createNodeKeyVerifier();
   const counts = { imports: 0, verified: 0, dummies: 0 };
   const counting: KeyVerifier = {
     importKey(pem, alg) {

@@ -12,8 +12,8 @@ import { tokenBytesMax } from "@mayfly/core/token";
 import type { DeviceRef } from "../registry/model.ts";
 import { BoundedMap } from "./bounded-map.ts";
 
-/** Some 250 bytes each: 8 MiB at most. */
-export const verifiedTokensMax = 32_768;
+/** Some 250 bytes each: 16 MiB at most. */
+export const verifiedTokensMax = 65_536;
 
 export interface KnownToken {
   /** SHA-256 of the key that signed, as in `KeyRecord.fingerprint`. */
