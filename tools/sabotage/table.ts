@@ -4,6 +4,7 @@
  * `find` stands exactly once in `file`; when the code moves on and it no longer does, the row is broken and says so.
  * `docs/promises.md` shows the same table, and a test holds the two equal.
  */
+import { authenticationSabotages } from "./rows-authentication.ts";
 
 import { selfClockSabotages } from "./rows-self-clock.ts";
 import { sessionSabotages } from "./rows-sessions.ts";
@@ -648,4 +649,5 @@ export const sabotages: readonly Sabotage[] = [
   ...sessionSabotages,
   ...selfClockSabotages,
   ...signedTimeSabotages,
+  ...authenticationSabotages,
 ];

@@ -12,6 +12,7 @@ import { addCommandCommands } from "./commands/command.ts";
 import { addConfigCommands } from "./commands/config.ts";
 import { addDemoCommand } from "./commands/demo.ts";
 import { addDeviceCommands } from "./commands/device.ts";
+import { addDeviceAuthLogCommand } from "./commands/device-auth-log.ts";
 import { addDeviceKeyCommands } from "./commands/device-keys.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addPullCommands } from "./commands/pull.ts";
@@ -37,6 +38,7 @@ export function createProgram(version: string): Command {
   addServeCommand(program);
   addRegistryCommands(program);
   const device = addDeviceCommands(program);
+  addDeviceAuthLogCommand(device);
   addDeviceKeyCommands(device);
   addConfigCommands(program);
   addCommandCommands(program);

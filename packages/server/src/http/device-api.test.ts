@@ -44,7 +44,7 @@ async function openDeviceHouse(intake?: Intake): Promise<DeviceHouse> {
       clock,
       registry: store,
       verifier: createNodeKeyVerifier(),
-      observer: { verified: () => undefined },
+      observer: { verified: () => undefined, attempted: () => undefined, alarm: () => undefined },
     }),
     intake: intake ?? createIntake({ clock, registry: store, backbone }),
     registry: store,

@@ -7,7 +7,7 @@
  * same. 200 means durable. No admin route exists here. Signed time (`time-route.ts`) is the one thing given to
  * whoever asks.
  */
-import type { TlsOptions } from "node:tls";
+import type { TLSSocket, TlsOptions } from "node:tls";
 import {
   base64Encode,
   type Clock,
@@ -19,6 +19,7 @@ import {
 import { refusalOnWire, TokenError } from "@mayfly/core/token";
 import { type FastifyInstance, type FastifyRequest, fastify } from "fastify";
 import type { Admission, DevicePrincipal } from "../auth/admission.ts";
+import type { PeerFacts } from "../auth/authentication-record.ts";
 import type { DeviceActivity, DeviceConfigVersion, DeviceRef } from "../registry/model.ts";
 import type { LookUp, RegistryStore } from "../registry/store.ts";
 import type { Intake, IntakeOutcome, IntakeRefusal } from "../telemetry/intake.ts";
@@ -118,6 +119,8 @@ export function createDeviceApi(ports: DeviceApiPorts, options: DeviceApiOptions
             token: findBearerToken(request) ?? "",
             ownAgent: request.headers["user-agent"]?.startsWith("mayfly/1") ?? false,
             bridge: "http",
+            purpose: "request",
+            peer: peerOf(request),
           },
           answer,
         );
@@ -282,6 +285,23 @@ function deviceNameOf(request: FastifyRequest): DeviceName {
   return parseDeviceName(
     `projects/${project}/locations/${location}/registries/${registry}/devices/${device}`,
   );
+}
+
+function peerOf(request: FastifyRequest): PeerFacts {
+  // An IPv4 peer of a dual-stack listener, as people write it.
+  const remoteAddress = request.ip.replace(/^::ffff:(?=\d+\.)/, "");
+  const { socket } = request.raw;
+  if (!isTls(socket)) return { remoteAddress };
+  const tlsVersion = socket.getProtocol();
+  return {
+    remoteAddress,
+    tlsResumed: socket.isSessionReused(),
+    ...(tlsVersion === null ? {} : { tlsVersion }),
+  };
+}
+
+function isTls(socket: object): socket is Pick<TLSSocket, "getProtocol" | "isSessionReused"> {
+  return "isSessionReused" in socket;
 }
 
 function deviceRefOf(principal: DevicePrincipal): DeviceRef {

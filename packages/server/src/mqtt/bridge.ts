@@ -42,7 +42,13 @@ export interface BridgePorts {
   readonly random: Random;
   readonly registry: Pick<
     RegistryStore,
-    "lookUpAdmission" | "lookUpConfig" | "appendState" | "acknowledgeConfig" | "recordActivity" | "onChange"
+    | "lookUpAdmission"
+    | "lookUpConfig"
+    | "appendState"
+    | "acknowledgeConfig"
+    | "recordActivity"
+    | "recordAuthentication"
+    | "onChange"
   > &
     SessionStore;
   readonly backbone: Pick<Backbone, "append">;
@@ -291,7 +297,13 @@ class MqttBridge implements Bridge, ConnectionHost {
     if (before === undefined || isPlannedRenewal(before, request, principal, this.ports.clock)) return 0;
     const nowMillis = this.ports.clock.monotonicMillis();
     const { delayMillis, isAlarm } = this.#takeovers.note(principal.deviceNumId, nowMillis);
-    if (isAlarm) this.ports.observer.takeoverStorm({ principal, links: [before.link, link], delayMillis });
+    if (isAlarm) {
+      this.ports.observer.alarm({
+        kind: "takeover_storm",
+        device: { ...principal.registry, device: principal.deviceId },
+        addresses: [before.link.remoteAddress, link.remoteAddress],
+      });
+    }
     return delayMillis;
   }
 

@@ -69,13 +69,6 @@ export interface BridgeObserver extends AdmissionObserver {
     readonly authenticity?: "authentic" | "unauthenticated";
     readonly link: LinkFacts;
   }): void;
-  /** Connections of one device keep pushing each other out: told once in ten minutes. The newer one waits. */
-  takeoverStorm(facts: {
-    readonly principal: DevicePrincipal;
-    /** Of the connection that is there, and of the one that comes. */
-    readonly links: readonly [LinkFacts, LinkFacts];
-    readonly delayMillis: number;
-  }): void;
   /** A live session got its next token in place. */
   renewed(facts: {
     readonly principal: DevicePrincipal;
