@@ -113,7 +113,7 @@ test("an agent on Node connects with a token its key has signed, publishes, and 
         seen.push(packet.type);
         if (packet.type === "connect") {
           const [header = "", claims = "", signature = ""] = utf8Decode(
-            packet.password ?? new Uint8Array(0),
+            packet.properties?.authenticationData ?? new Uint8Array(0),
           ).split(".");
           const isSigned = verify(
             "sha256",
@@ -122,7 +122,10 @@ test("an agent on Node connects with a token its key has signed, publishes, and 
             base64urlDecode(signature),
           );
           seen.push(isSigned ? "signed" : "not signed");
-          socket.write(encodeServerPacket({ type: "connack", sessionPresent: false, reasonCode: 0 }, 5));
+          const properties = { authenticationMethod: "mayfly-jwt" };
+          socket.write(
+            encodeServerPacket({ type: "connack", sessionPresent: false, reasonCode: 0, properties }, 5),
+          );
         } else if (packet.type === "publish") {
           const packetIdentifier = packet.packetIdentifier ?? 0;
           socket.write(encodeServerPacket({ type: "puback", packetIdentifier, reasonCode: 0 }, 5));
