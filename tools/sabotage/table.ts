@@ -475,7 +475,7 @@ export const sabotages: readonly Sabotage[] = [
   {
     promise: "A timer that runs early brings one renewal, not two.",
     deed: "connect anew with the old token when the renewal is due",
-    file: "packages/device/src/agent.ts",
+    file: "packages/device/src/supervisor.ts",
     find: "() => this.#renew());",
     replace: "() => this.#attempt());",
     test: "packages/sim/test/agent-and-bridge.test.ts",

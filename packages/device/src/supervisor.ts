@@ -16,6 +16,7 @@ import { OneTimer } from "./one-timer.ts";
 import type { AgentSettings } from "./options.ts";
 import type { AgentPorts } from "./ports.ts";
 import type { Publisher, PublisherCounts } from "./publisher.ts";
+import { RenewalInSession } from "./renewal-in-session.ts";
 import { AuthenticationForm } from "./session/authentication-form.ts";
 import { Backoff } from "./session/backoff.ts";
 import { Connection, type ConnectionReport } from "./session/connection.ts";
@@ -37,10 +38,6 @@ export const agentUserName = "mayfly/1";
 export const handoverUserName = "mayfly/1 handover";
 /** At a renewal, how long what is in flight may take to be acknowledged before it is sent again instead. */
 export const settleMillisMax = 250;
-/** From AUTH to its answer, and less where the old token has not that long to live: then a new connection is made. */
-export const authAnswerMillisMax = 10_000;
-/** So many re-authentications failed in a row, and this agent makes a new connection for each renewal instead. */
-export const reauthenticationFailuresMax = 2;
 /** How soon an unbelieved clock is asked again. */
 export const clockRetryMillis = 1_000;
 /** However little time a token has left, a failed renewal is not repeated sooner. */
@@ -57,6 +54,7 @@ export class Supervisor {
   readonly #publisher: Publisher;
   readonly #backoff: Backoff;
   readonly #form: AuthenticationForm;
+  readonly #inSession = new RenewalInSession();
   readonly #tell: (event: AgentEvent) => void;
   readonly #gap = new GapMeter();
   /** The next step: renewal, retry, or the wait for what is in flight. */
@@ -74,12 +72,9 @@ export class Supervisor {
   #next:
     | { readonly connection: Connection; readonly token: DeviceToken; readonly isHandover: boolean }
     | undefined;
-  /** The token in an AUTH that waits for its answer. */
-  #presented: DeviceToken | undefined;
   #isMinting = false;
   /** The old connection sends nothing more: the next one is about to CONNECT. */
   #isFrozen = false;
-  #reauthenticationFailures = 0;
   readonly #renewalsBy: Record<RenewalKind, number> = { reauthentication: 0, handover: 0, reconnect: 0 };
   #connects = 0;
   #lastRefusal: string | undefined;
@@ -126,7 +121,7 @@ export class Supervisor {
     this.#isMinting = false;
     this.#next?.connection.leave();
     this.#next = undefined;
-    this.#presented = undefined;
+    this.#inSession.forget();
     this.#thaw();
     this.#current?.connection.leave();
     this.#current = undefined;
@@ -162,9 +157,8 @@ export class Supervisor {
   }
 
   #renewalKind(connection: Connection): RenewalKind {
-    if (connection.offersReauthentication && this.#reauthenticationFailures < reauthenticationFailuresMax) {
-      return "reauthentication";
-    }
+    // After a refusal a CONNECT is the safer way: it costs nothing when it is refused as well.
+    if (this.#inSession.isFor(connection) && !this.#plan.hasFallenBack) return "reauthentication";
     return this.#settings.cleanSession ? "reconnect" : "handover";
   }
 
@@ -217,22 +211,18 @@ export class Supervisor {
 
   /** Within the present connection if it may be, else by the next. */
   #use(token: DeviceToken): void {
-    if (this.#phase !== "running") return;
     const connection = this.#current?.connection;
-    if (
+    const isWithin =
       connection !== undefined &&
       this.#renewalKind(connection) === "reauthentication" &&
-      connection.mayReauthenticate()
-    ) {
-      this.#presented = token;
-      connection.reauthenticate(token.text, Math.min(authAnswerMillisMax, this.#hurryMillis()));
-      this.#showState();
-      return;
-    }
-    this.#open(token);
+      this.#inSession.begin(connection, token, this.#hurryMillis());
+    if (isWithin) this.#showState();
+    else this.#open(token);
   }
 
   #open(token: DeviceToken): void {
+    // A listener may have stopped the agent from within an event.
+    if (this.#phase !== "running") return;
     const { protocolVersion, clientIdentifier, device, keepAliveSeconds, cleanSession } = this.#settings;
     const connection = new Connection(
       this.#ports,
@@ -339,10 +329,8 @@ export class Supervisor {
   }
 
   #takeReauthenticated({ hints }: Extract<ConnectionReport, { kind: "reauthenticated" }>): void {
-    const token = this.#presented;
+    const token = this.#inSession.accepted();
     if (token === undefined || this.#current === undefined) return;
-    this.#presented = undefined;
-    this.#reauthenticationFailures = 0;
     this.#current = { ...this.#current, token };
     this.#planRenewal(token, hints);
     this.#showState();
@@ -351,10 +339,8 @@ export class Supervisor {
 
   /** The connection is good for what it is doing; the new token comes into use by another. */
   #replaceUnanswered(): void {
-    const token = this.#presented;
+    const token = this.#inSession.unanswered();
     if (token === undefined) return;
-    this.#presented = undefined;
-    this.#reauthenticationFailures += 1;
     this.#tell({ kind: "reauthentication_unanswered" });
     this.#use(token);
   }
@@ -375,7 +361,7 @@ export class Supervisor {
     if (this.#form.refused(reasonCode) && token !== undefined) {
       this.#tell({ kind: "refused", reasonCode, sentence: refusal.sentence, action: "retry" });
       this.#dropNext();
-      if (this.#phase === "running") this.#open(token);
+      this.#open(token);
       this.pump();
       return;
     }
@@ -395,29 +381,49 @@ export class Supervisor {
     if (connection !== this.#current?.connection) return;
 
     const { token, acceptedMillis } = this.#current;
-    const presented = this.#presented;
+    const presented = this.#inSession.ended(end.because);
     this.#current = undefined;
-    this.#presented = undefined;
     // Frozen: the bridge has let the new connection take over, whose CONNACK is on its way.
     if (this.#isFrozen) return;
 
     this.#tell({ kind: "connection_lost", because });
     this.#backoff.connectionEnded(this.#now() - acceptedMillis);
-    const verdict = this.#judgeEnd(end);
-    const isRefusedAuth = presented !== undefined && end.because !== "link_closed";
-    if (isRefusedAuth) this.#reauthenticationFailures += 1;
-    // Whatever the bridge has against the AUTH, it is nothing against the next CONNECT.
-    const action = isRefusedAuth && verdict !== "mint" ? "reconnect" : verdict;
-    const inQuestion = presented ?? token;
-    if (action === "mint" && this.#plan.token === inQuestion) this.#plan.refused();
+    const action = this.#judgeEnd(end);
+    if (presented?.isRefused === true) {
+      this.#replaceRefused(action, presented.token, token);
+      return;
+    }
+    if (action === "mint" && this.#plan.token === token) this.#plan.refused();
     // Losing the connection because the token ran out is the credential's doing, and counts as its gap.
-    const hasRunOut = this.#now() >= token.expiresMillis - expirySlackMillis;
-    if (action === "mint" || isRefusedAuth || hasRunOut) this.#gap.open(this.#now());
+    if (action === "mint" || this.#hasRunOut(token)) this.#gap.open(this.#now());
     if (this.#isMinting || this.#next !== undefined) {
       this.#showState();
       return;
     }
     this.#tryLater(action);
+  }
+
+  /**
+   * A re-authentication cost the connection. At once another: with the old token while that lasts if the new one was
+   * refused, else with the new one; whatever the bridge has against an AUTH is nothing against a CONNECT.
+   */
+  #replaceRefused(action: RefusalAction, presented: DeviceToken, old: DeviceToken): void {
+    this.#gap.open(this.#now());
+    if (action !== "mint") {
+      this.#open(presented);
+      return;
+    }
+    this.#plan.refused();
+    if (this.#hasRunOut(old)) {
+      this.#tryLater(action);
+      return;
+    }
+    this.#plan.fallBack(old);
+    this.#open(old);
+  }
+
+  #hasRunOut(token: DeviceToken): boolean {
+    return this.#now() >= token.expiresMillis - expirySlackMillis;
   }
 
   #judgeEnd(end: Extract<ConnectionReport, { kind: "ended" }>): RefusalAction {
@@ -484,7 +490,7 @@ export class Supervisor {
   /** The state that follows from what is under way. */
   #showState(): void {
     if (this.#phase !== "running") return;
-    const isTrying = this.#isMinting || this.#next !== undefined || this.#presented !== undefined;
+    const isTrying = this.#isMinting || this.#next !== undefined || this.#inSession.isUnderWay;
     if (this.#current !== undefined) {
       this.#enter(isTrying ? "renewing" : "connected");
       return;
@@ -503,7 +509,7 @@ export class Supervisor {
   }
 
   #setTimer(delayMillis: number, run: () => void): void {
-    // A listener may have stopped the agent from within an event.
+    // As in #open.
     if (this.#phase === "running") this.#timer.set(delayMillis, run);
   }
 

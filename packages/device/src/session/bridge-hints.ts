@@ -15,7 +15,7 @@ export interface BridgeHints {
   readonly serverTime?: NumericDate;
   /** `exp` of the token it accepted. */
   readonly exp?: NumericDate;
-  /** The window in which this device should renew, by the bridge's clock; both or neither, the first below the second. */
+  /** The window in which this device should renew, by the bridge's clock; both or neither, the first not after the second. */
   readonly renewFrom?: NumericDate;
   readonly renewUntil?: NumericDate;
 }
@@ -29,7 +29,7 @@ export function readBridgeHints(properties: Properties | undefined): BridgeHints
   return {
     ...(serverTime === undefined ? undefined : { serverTime }),
     ...(exp === undefined ? undefined : { exp }),
-    ...(renewFrom === undefined || renewUntil === undefined || renewFrom >= renewUntil
+    ...(renewFrom === undefined || renewUntil === undefined || renewFrom > renewUntil
       ? undefined
       : { renewFrom, renewUntil }),
   };

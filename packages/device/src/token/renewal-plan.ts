@@ -27,6 +27,7 @@ export class RenewalPlan {
   #dueMillis = 0;
   #share = 0;
   #tokensMinted = 0;
+  #fallback: DeviceToken | undefined;
   #window: { readonly from: NumericDate; readonly until: NumericDate } | undefined;
 
   constructor(settings: RenewalPlanSettings, random: Random) {
@@ -34,7 +35,7 @@ export class RenewalPlan {
     this.#random = random;
   }
 
-  /** The newest token; `undefined` when there is none or it was refused. */
+  /** The newest token that was not refused; `undefined` when there is none. */
   get token(): DeviceToken | undefined {
     return this.#token;
   }
@@ -55,8 +56,14 @@ export class RenewalPlan {
     this.#dueMillis = this.#due(token, undefined, undefined);
   }
 
+  /** An older token is in use again because a newer one was refused, and none newer was accepted since. */
+  get hasFallenBack(): boolean {
+    return this.#fallback !== undefined;
+  }
+
   /** The bridge accepted `token`, in CONNACK or AUTH. */
   accepted(token: DeviceToken, hints: BridgeHints, nowMillis: number): void {
+    if (token !== this.#fallback) this.#fallback = undefined;
     const { renewFrom: from, renewUntil: until } = hints;
     this.#window = from === undefined || until === undefined ? undefined : { from, until };
     if (token === this.#token)
@@ -66,6 +73,13 @@ export class RenewalPlan {
   /** The newest token was refused, and is used no more. */
   refused(): void {
     this.#token = undefined;
+  }
+
+  /** The newest token was refused, while the one before is as good as it was: it is used again, and renewed as soon as it may be. */
+  fallBack(token: DeviceToken): void {
+    this.#token = token;
+    this.#fallback = token;
+    this.#dueMillis = token.expiresMillis;
   }
 
   /** Now, whatever was planned. */

@@ -16,7 +16,7 @@ const windowPauseShare = 5 / 60;
 /** Instants of the monotonic clock. */
 export interface RenewalWindow {
   readonly fromMillis: number;
-  /** Above `fromMillis`. */
+  /** Not before `fromMillis`. */
   readonly untilMillis: number;
 }
 
