@@ -15,6 +15,6 @@ export type {
   LinkEvents,
 } from "./ports.ts";
 export type { PublishAnswer, PublishOptions, PublishRefusal } from "./publisher.ts";
+export { agentUserName } from "./session/changeover.ts";
 export type { RefusalAction } from "./session/refusal.ts";
 export type { AgentEvent, AgentState, AgentStatus, RenewalKind } from "./status.ts";
-export { agentUserName } from "./supervisor.ts";

@@ -1,14 +1,14 @@
 /**
- * The supervisor: keeps a token, and a connection that rests on it.
+ * The supervisor: keeps a token in use, and a connection that rests on it.
  *
  * A renewal goes the shortest way the bridge offers. In MQTT 5 the new token is given within the connection, while
- * everything else goes on. Otherwise a second connection is made in time, one attempt at once: mint if need be, open
- * the link; only when it is up do we stop sending on the old connection, wait a moment for what is in flight, and
- * CONNECT. A renewal that is refused thus costs nothing while the old token lasts. The CONNACK ends the old
- * connection; where the bridge has kept the Session (MQTT 3.1.1), the new one goes on with it.
+ * everything else goes on; otherwise by a second connection, made in time. One step is under way at once: minting,
+ * an AUTH, an attempt to connect, or the wait for the next of them. A step that fails is tried again while the old
+ * token lasts, the sooner the less that has left.
  *
  * Left to others: believing a clock (`ports.clockTrusted`), minting (`token/token-keeper.ts`), when a renewal is due
- * (`token/renewal-plan.ts`), and what is published (`publisher.ts`).
+ * (`token/renewal-plan.ts`), one connection in place of another (`session/changeover.ts`), and what is published
+ * (`publisher.ts`).
  */
 import { type AgentHandlers, deliver } from "./downlink.ts";
 import { GapMeter } from "./gap-meter.ts";
@@ -19,10 +19,10 @@ import type { Publisher, PublisherCounts } from "./publisher.ts";
 import { RenewalInSession } from "./renewal-in-session.ts";
 import { AuthenticationForm } from "./session/authentication-form.ts";
 import { Backoff } from "./session/backoff.ts";
-import { Connection, type ConnectionReport } from "./session/connection.ts";
+import { Changeover } from "./session/changeover.ts";
+import type { Connection, ConnectionReport } from "./session/connection.ts";
 import { reauthenticationPauseMillis } from "./session/reauthentication.ts";
 import { type RefusalAction, refusalOfConnack, refusalOfDisconnect } from "./session/refusal.ts";
-import { SessionState } from "./session/session-state.ts";
 import type { AgentEvent, AgentState, AgentStatus, RenewalKind } from "./status.ts";
 import { RenewalPlan } from "./token/renewal-plan.ts";
 import {
@@ -32,12 +32,6 @@ import {
   type TokenKeeper,
 } from "./token/token-keeper.ts";
 
-/** Says that this is our own agent: the bridge then insists on `sub`. */
-export const agentUserName = "mayfly/1";
-/** The same, and that the connection before stays until this one is accepted and goes on with its Session. */
-export const handoverUserName = "mayfly/1 handover";
-/** At a renewal, how long what is in flight may take to be acknowledged before it is sent again instead. */
-export const settleMillisMax = 250;
 /** How soon an unbelieved clock is asked again. */
 export const clockRetryMillis = 1_000;
 /** However little time a token has left, a failed renewal is not repeated sooner. */
@@ -57,24 +51,13 @@ export class Supervisor {
   readonly #inSession = new RenewalInSession();
   readonly #tell: (event: AgentEvent) => void;
   readonly #gap = new GapMeter();
-  /** The next step: renewal, retry, or the wait for what is in flight. */
+  readonly #changeover: Changeover;
+  /** The next step. */
   readonly #timer: OneTimer;
-  /** What outlives a connection where the Session may be kept. */
-  readonly #keptSession = new SessionState();
 
   #phase: "new" | "running" | "stopped" = "new";
   #state: AgentState = "stopped";
-  /** The accepted connection, and the token it rests on. */
-  #current:
-    | { readonly connection: Connection; readonly token: DeviceToken; readonly acceptedMillis: number }
-    | undefined;
-  /** The attempt under way, once it has a link. */
-  #next:
-    | { readonly connection: Connection; readonly token: DeviceToken; readonly isHandover: boolean }
-    | undefined;
   #isMinting = false;
-  /** The old connection sends nothing more: the next one is about to CONNECT. */
-  #isFrozen = false;
   readonly #renewalsBy: Record<RenewalKind, number> = { reauthentication: 0, handover: 0, reconnect: 0 };
   #connects = 0;
   #lastRefusal: string | undefined;
@@ -92,6 +75,9 @@ export class Supervisor {
     this.#publisher = publisher;
     this.#tell = tell;
     this.#timer = new OneTimer(ports.timers);
+    this.#changeover = new Changeover(ports, settings, (connection, report) =>
+      this.#takeReport(connection, report),
+    );
     this.#backoff = new Backoff(ports.random);
     this.#form = new AuthenticationForm(settings.protocolVersion);
     this.#plan = new RenewalPlan({ ...settings, pauseMillis: reauthenticationPauseMillis }, ports.random);
@@ -119,12 +105,8 @@ export class Supervisor {
     this.#timer.clear();
     this.#keeper.cancel();
     this.#isMinting = false;
-    this.#next?.connection.leave();
-    this.#next = undefined;
     this.#inSession.forget();
-    this.#thaw();
-    this.#current?.connection.leave();
-    this.#current = undefined;
+    this.#changeover.leave();
     this.#gap.forget();
     this.#publisher.close();
     this.#enter("stopped");
@@ -132,12 +114,13 @@ export class Supervisor {
 
   /** The connection is given what waits, unless it is about to be replaced. */
   pump(): void {
-    const connection = this.#current?.connection;
-    if (connection !== undefined && !this.#isFrozen) this.#publisher.give(connection);
+    const connection = this.#changeover.sender;
+    if (connection !== undefined) this.#publisher.give(connection);
   }
 
   status(): Omit<AgentStatus, "keyId" | "slot" | keyof PublisherCounts> {
-    const token = this.#current?.token ?? this.#plan.token;
+    const { current } = this.#changeover;
+    const token = current?.token ?? this.#plan.token;
     const { window } = this.#plan;
     const { reauthentication, handover, reconnect } = this.#renewalsBy;
     return {
@@ -145,7 +128,7 @@ export class Supervisor {
       ...(token === undefined || this.#connects === 0
         ? undefined
         : { tokenRemainingSeconds: Math.max(0, (token.expiresMillis - this.#now()) / 1000) }),
-      ...(this.#current === undefined ? undefined : { renewal: this.#renewalKind(this.#current.connection) }),
+      ...(current === undefined ? undefined : { renewal: this.#renewalKind(current.connection) }),
       ...(window === undefined ? undefined : { renewalWindow: window }),
       authentication: this.#form.name,
       renewals: reauthentication + handover + reconnect,
@@ -200,7 +183,7 @@ export class Supervisor {
       case "waiting_for_clock":
         this.#setTimer(clockRetryMillis, () => this.#attempt());
         this.#tell({ kind: "waiting_for_clock", because: answer.because });
-        if (this.#current === undefined) this.#enter("waiting_for_clock");
+        if (this.#changeover.current === undefined) this.#enter("waiting_for_clock");
         return;
       case "failed":
         this.#tell({ kind: "sign_failed", because: answer.because });
@@ -211,7 +194,7 @@ export class Supervisor {
 
   /** Within the present connection if it may be, else by the next. */
   #use(token: DeviceToken): void {
-    const connection = this.#current?.connection;
+    const connection = this.#changeover.current?.connection;
     const isWithin =
       connection !== undefined &&
       this.#renewalKind(connection) === "reauthentication" &&
@@ -223,31 +206,17 @@ export class Supervisor {
   #open(token: DeviceToken): void {
     // A listener may have stopped the agent from within an event.
     if (this.#phase !== "running") return;
-    const { protocolVersion, clientIdentifier, device, keepAliveSeconds, cleanSession } = this.#settings;
-    const connection = new Connection(
-      this.#ports,
-      {
-        protocolVersion,
-        clientIdentifier,
-        device,
-        keepAliveSeconds,
-        cleanStart: cleanSession,
-        authentication: this.#form.name,
-      },
-      cleanSession ? new SessionState() : this.#keptSession,
-      (reporter, report) => this.#takeReport(reporter, report),
-    );
-    this.#next = { connection, token, isHandover: false };
+    this.#changeover.open(token, this.#form.name);
     this.#showState();
   }
 
   #takeReport(connection: Connection, report: ConnectionReport): void {
     switch (report.kind) {
       case "opened":
-        this.#replaceWhenSettled();
+        this.#linkOpened();
         return;
       case "accepted":
-        this.#promote(report);
+        this.#takeAccepted(report);
         return;
       case "refused":
         this.#takeRefusal(report.reasonCode);
@@ -266,7 +235,9 @@ export class Supervisor {
         this.#replaceUnanswered();
         return;
       case "answered":
-        this.#takeAnswer(report.key, report.reasonCode);
+        this.#publisher.takeAnswer(report.key, report.reasonCode);
+        this.#changeover.answered();
+        this.pump();
         return;
       case "subscription_refused":
         this.#tell(report);
@@ -278,42 +249,16 @@ export class Supervisor {
     }
   }
 
-  /** The new link is up. The old connection now stops sending, so that nothing needs to be sent twice. */
-  #replaceWhenSettled(): void {
-    const old = this.#current?.connection;
-    if (old !== undefined) {
-      this.#isFrozen = true;
-      // A Session that is handed over is settled by one connection at a time; else each settles its own.
-      if (!this.#settings.cleanSession) old.hold();
-      this.#gap.open(this.#now());
-      if (old.inFlight > 0) {
-        this.#setTimer(settleMillisMax, () => this.#connectNext());
-        return;
-      }
-    }
-    this.#connectNext();
+  /** What cannot be sent from now on until the CONNACK waits because of a credential. */
+  #linkOpened(): void {
+    if (this.#changeover.current !== undefined) this.#gap.open(this.#now());
+    this.#changeover.opened();
   }
 
-  /** What was in flight is acknowledged, or has had its time. */
-  #connectNext(): void {
-    this.#timer.clear();
-    if (this.#next === undefined) return;
-    const { connection, token } = this.#next;
-    const isHandover = !this.#settings.cleanSession && this.#current !== undefined;
-    this.#next = { connection, token, isHandover };
-    connection.connect({ token: token.text, userName: isHandover ? handoverUserName : agentUserName });
-  }
-
-  #promote({ isResumed, resent, hints }: Extract<ConnectionReport, { kind: "accepted" }>): void {
-    if (this.#next === undefined) return;
-    const { connection, token, isHandover } = this.#next;
-    const old = this.#current;
-    this.#timer.clear();
-    this.#next = undefined;
-    this.#isFrozen = false;
-    this.#current = { connection, token, acceptedMillis: this.#now() };
-    old?.connection.leave();
-
+  #takeAccepted({ isResumed, resent, hints }: Extract<ConnectionReport, { kind: "accepted" }>): void {
+    const change = this.#changeover.accepted();
+    if (change === undefined) return;
+    const { old, token, isHandover } = change;
     const isRenewal = old !== undefined || this.#gap.isOpen;
     const gapMillis = this.#gap.close(this.#now());
     if (old !== undefined) this.#backoff.connectionEnded(this.#now() - old.acceptedMillis);
@@ -330,8 +275,8 @@ export class Supervisor {
 
   #takeReauthenticated({ hints }: Extract<ConnectionReport, { kind: "reauthenticated" }>): void {
     const token = this.#inSession.accepted();
-    if (token === undefined || this.#current === undefined) return;
-    this.#current = { ...this.#current, token };
+    if (token === undefined) return;
+    this.#changeover.renewed(token);
     this.#planRenewal(token, hints);
     this.#showState();
     this.#countRenewal("reauthentication", 0);
@@ -357,11 +302,10 @@ export class Supervisor {
 
   #takeRefusal(reasonCode: number): void {
     const refusal = refusalOfConnack(this.#settings.protocolVersion, reasonCode);
-    const token = this.#next?.token;
-    if (this.#form.refused(reasonCode) && token !== undefined) {
+    if (this.#form.refused(reasonCode)) {
       this.#tell({ kind: "refused", reasonCode, sentence: refusal.sentence, action: "retry" });
-      this.#dropNext();
-      this.#open(token);
+      const token = this.#dropNext();
+      if (token !== undefined) this.#open(token);
       this.pump();
       return;
     }
@@ -373,18 +317,15 @@ export class Supervisor {
 
   #takeEnd(connection: Connection, end: Extract<ConnectionReport, { kind: "ended" }>): void {
     const because = connection.linkBecause === "" ? end.because : `${end.because}: ${connection.linkBecause}`;
-    if (connection === this.#next?.connection) {
+    if (this.#changeover.isNext(connection)) {
       this.#tell({ kind: "connection_lost", because });
       this.#nextFailed(end.because === "not_served" ? "wait" : "retry");
       return;
     }
-    if (connection !== this.#current?.connection) return;
-
-    const { token, acceptedMillis } = this.#current;
+    const lost = this.#changeover.lost(connection);
+    if (lost === undefined) return;
+    const { token, acceptedMillis } = lost;
     const presented = this.#inSession.ended(end.because);
-    this.#current = undefined;
-    // Frozen: the bridge has let the new connection take over, whose CONNACK is on its way.
-    if (this.#isFrozen) return;
 
     this.#tell({ kind: "connection_lost", because });
     this.#backoff.connectionEnded(this.#now() - acceptedMillis);
@@ -396,7 +337,7 @@ export class Supervisor {
     if (action === "mint" && this.#plan.token === token) this.#plan.refused();
     // Losing the connection because the token ran out is the credential's doing, and counts as its gap.
     if (action === "mint" || this.#hasRunOut(token)) this.#gap.open(this.#now());
-    if (this.#isMinting || this.#next !== undefined) {
+    if (this.#isMinting || this.#changeover.isUnderWay) {
       this.#showState();
       return;
     }
@@ -441,17 +382,10 @@ export class Supervisor {
     this.pump();
   }
 
-  #dropNext(): void {
-    this.#next?.connection.leave();
-    this.#next = undefined;
-    this.#thaw();
-    if (this.#current !== undefined) this.#gap.close(this.#now());
-  }
-
-  #thaw(): void {
-    if (!this.#isFrozen) return;
-    this.#isFrozen = false;
-    this.#current?.connection.release();
+  #dropNext(): DeviceToken | undefined {
+    const token = this.#changeover.drop();
+    if (this.#changeover.current !== undefined) this.#gap.close(this.#now());
+    return token;
   }
 
   #tryLater(action: RefusalAction): void {
@@ -463,17 +397,9 @@ export class Supervisor {
 
   /** The longest wait that makes sense: with a connection that holds, a quarter of what its token has left. */
   #hurryMillis(): number {
-    if (this.#current === undefined) return Number.POSITIVE_INFINITY;
-    return Math.max(hurryMillisMin, (this.#current.token.expiresMillis - this.#now()) / 4);
-  }
-
-  #takeAnswer(sequence: number, reasonCode: number): void {
-    this.#publisher.takeAnswer(sequence, reasonCode);
-    if (!this.#isFrozen) {
-      this.pump();
-      return;
-    }
-    if (this.#current?.connection.inFlight === 0) this.#connectNext();
+    const { current } = this.#changeover;
+    if (current === undefined) return Number.POSITIVE_INFINITY;
+    return Math.max(hurryMillisMin, (current.token.expiresMillis - this.#now()) / 4);
   }
 
   #deliver(connection: Connection, message: Extract<ConnectionReport, { kind: "config" | "command" }>): void {
@@ -482,7 +408,7 @@ export class Supervisor {
       if (verdict !== "taken") this.#tell({ kind: "handler_failed", of: kind, because: verdict.failed });
       if (receipt === undefined) return;
       // By now another connection may go on with the Session.
-      const carrier = this.#current?.connection ?? connection;
+      const carrier = this.#changeover.current?.connection ?? connection;
       carrier.settleDownlink(receipt, verdict === "taken");
     });
   }
@@ -490,8 +416,8 @@ export class Supervisor {
   /** The state that follows from what is under way. */
   #showState(): void {
     if (this.#phase !== "running") return;
-    const isTrying = this.#isMinting || this.#next !== undefined || this.#inSession.isUnderWay;
-    if (this.#current !== undefined) {
+    const isTrying = this.#isMinting || this.#changeover.isUnderWay || this.#inSession.isUnderWay;
+    if (this.#changeover.current !== undefined) {
       this.#enter(isTrying ? "renewing" : "connected");
       return;
     }
@@ -499,7 +425,7 @@ export class Supervisor {
       this.#enter("minting");
       return;
     }
-    this.#enter(this.#next === undefined ? "backing_off" : "connecting");
+    this.#enter(this.#changeover.isUnderWay ? "connecting" : "backing_off");
   }
 
   #enter(state: AgentState): void {
