@@ -11,7 +11,6 @@
  * (`publisher.ts`).
  */
 import { type AgentHandlers, deliver } from "./downlink.ts";
-import { GapMeter } from "./gap-meter.ts";
 import { OneTimer } from "./one-timer.ts";
 import type { AgentSettings } from "./options.ts";
 import type { AgentPorts } from "./ports.ts";
@@ -23,7 +22,8 @@ import { Changeover } from "./session/changeover.ts";
 import type { Connection, ConnectionReport } from "./session/connection.ts";
 import { reauthenticationPauseMillis } from "./session/reauthentication.ts";
 import { type RefusalAction, refusalOfConnack, refusalOfDisconnect } from "./session/refusal.ts";
-import type { AgentEvent, AgentState, AgentStatus, RenewalKind } from "./status.ts";
+import { Standing } from "./standing.ts";
+import type { AgentEvent, AgentStatus, RenewalKind } from "./status.ts";
 import { RenewalPlan } from "./token/renewal-plan.ts";
 import {
   createTokenKeeper,
@@ -50,17 +50,13 @@ export class Supervisor {
   readonly #form: AuthenticationForm;
   readonly #inSession = new RenewalInSession();
   readonly #tell: (event: AgentEvent) => void;
-  readonly #gap = new GapMeter();
+  readonly #standing: Standing;
   readonly #changeover: Changeover;
   /** The next step. */
   readonly #timer: OneTimer;
 
   #phase: "new" | "running" | "stopped" = "new";
-  #state: AgentState = "stopped";
   #isMinting = false;
-  readonly #renewalsBy: Record<RenewalKind, number> = { reauthentication: 0, handover: 0, reconnect: 0 };
-  #connects = 0;
-  #lastRefusal: string | undefined;
 
   constructor(
     ports: AgentPorts,
@@ -74,6 +70,7 @@ export class Supervisor {
     this.#handlers = handlers;
     this.#publisher = publisher;
     this.#tell = tell;
+    this.#standing = new Standing(tell);
     this.#timer = new OneTimer(ports.timers);
     this.#changeover = new Changeover(ports, settings, (connection, report) =>
       this.#takeReport(connection, report),
@@ -107,9 +104,9 @@ export class Supervisor {
     this.#isMinting = false;
     this.#inSession.forget();
     this.#changeover.leave();
-    this.#gap.forget();
+    this.#standing.gap.forget();
     this.#publisher.close();
-    this.#enter("stopped");
+    this.#standing.enter("stopped");
   }
 
   /** The connection is given what waits, unless it is about to be replaced. */
@@ -122,20 +119,14 @@ export class Supervisor {
     const { current } = this.#changeover;
     const token = current?.token ?? this.#plan.token;
     const { window } = this.#plan;
-    const { reauthentication, handover, reconnect } = this.#renewalsBy;
     return {
-      state: this.#state,
-      ...(token === undefined || this.#connects === 0
+      ...this.#standing.facts,
+      ...(token === undefined || this.#standing.facts.connects === 0
         ? undefined
         : { tokenRemainingSeconds: Math.max(0, (token.expiresMillis - this.#now()) / 1000) }),
       ...(current === undefined ? undefined : { renewal: this.#renewalKind(current.connection) }),
       ...(window === undefined ? undefined : { renewalWindow: window }),
       authentication: this.#form.name,
-      renewals: reauthentication + handover + reconnect,
-      renewalsBy: { reauthentication, handover, reconnect },
-      connects: this.#connects,
-      longestGapMillis: this.#gap.longestMillis,
-      ...(this.#lastRefusal === undefined ? undefined : { lastRefusal: this.#lastRefusal }),
     };
   }
 
@@ -183,7 +174,7 @@ export class Supervisor {
       case "waiting_for_clock":
         this.#setTimer(clockRetryMillis, () => this.#attempt());
         this.#tell({ kind: "waiting_for_clock", because: answer.because });
-        if (this.#changeover.current === undefined) this.#enter("waiting_for_clock");
+        if (this.#changeover.current === undefined) this.#standing.enter("waiting_for_clock");
         return;
       case "failed":
         this.#tell({ kind: "sign_failed", because: answer.because });
@@ -251,7 +242,7 @@ export class Supervisor {
 
   /** What cannot be sent from now on until the CONNACK waits because of a credential. */
   #linkOpened(): void {
-    if (this.#changeover.current !== undefined) this.#gap.open(this.#now());
+    if (this.#changeover.current !== undefined) this.#standing.gap.open(this.#now());
     this.#changeover.opened();
   }
 
@@ -259,17 +250,15 @@ export class Supervisor {
     const change = this.#changeover.accepted();
     if (change === undefined) return;
     const { old, token, isHandover } = change;
-    const isRenewal = old !== undefined || this.#gap.isOpen;
-    const gapMillis = this.#gap.close(this.#now());
+    const isRenewal = old !== undefined || this.#standing.gap.isOpen;
+    const gapMillis = this.#standing.gap.close(this.#now());
     if (old !== undefined) this.#backoff.connectionEnded(this.#now() - old.acceptedMillis);
-    this.#connects += 1;
     this.#form.accepted();
     if (isResumed) this.#publisher.goOn(resent);
     else this.#publisher.startOver();
     this.#planRenewal(token, hints);
-    this.#enter("connected");
-    this.#tell({ kind: "connected", renewal: isRenewal, gapMillis });
-    if (isRenewal) this.#countRenewal(isHandover && isResumed ? "handover" : "reconnect", gapMillis);
+    const by = isHandover && isResumed ? "handover" : "reconnect";
+    this.#standing.connected(gapMillis, isRenewal ? by : undefined);
     this.pump();
   }
 
@@ -279,7 +268,7 @@ export class Supervisor {
     this.#changeover.renewed(token);
     this.#planRenewal(token, hints);
     this.#showState();
-    this.#countRenewal("reauthentication", 0);
+    this.#standing.renewed("reauthentication", 0);
   }
 
   /** The connection is good for what it is doing; the new token comes into use by another. */
@@ -295,11 +284,6 @@ export class Supervisor {
     this.#setTimer(Math.max(0, this.#plan.dueMillis - this.#now()), () => this.#renew());
   }
 
-  #countRenewal(by: RenewalKind, gapMillis: number): void {
-    this.#renewalsBy[by] += 1;
-    this.#tell({ kind: "renewed", by, gapMillis });
-  }
-
   #takeRefusal(reasonCode: number): void {
     const refusal = refusalOfConnack(this.#settings.protocolVersion, reasonCode);
     if (this.#form.refused(reasonCode)) {
@@ -309,9 +293,8 @@ export class Supervisor {
       this.pump();
       return;
     }
-    this.#lastRefusal = refusal.sentence;
     if (refusal.action === "mint") this.#plan.refused();
-    this.#tell({ kind: "refused", reasonCode, ...refusal });
+    this.#standing.refused(reasonCode, refusal);
     this.#nextFailed(refusal.action);
   }
 
@@ -336,7 +319,7 @@ export class Supervisor {
     }
     if (action === "mint" && this.#plan.token === token) this.#plan.refused();
     // Losing the connection because the token ran out is the credential's doing, and counts as its gap.
-    if (action === "mint" || this.#hasRunOut(token)) this.#gap.open(this.#now());
+    if (action === "mint" || this.#hasRunOut(token)) this.#standing.gap.open(this.#now());
     if (this.#isMinting || this.#changeover.isUnderWay) {
       this.#showState();
       return;
@@ -349,7 +332,7 @@ export class Supervisor {
    * refused, else with the new one; whatever the bridge has against an AUTH is nothing against a CONNECT.
    */
   #replaceRefused(action: RefusalAction, presented: DeviceToken, old: DeviceToken): void {
-    this.#gap.open(this.#now());
+    this.#standing.gap.open(this.#now());
     if (action !== "mint") {
       this.#open(presented);
       return;
@@ -370,8 +353,7 @@ export class Supervisor {
   #judgeEnd(end: Extract<ConnectionReport, { kind: "ended" }>): RefusalAction {
     if (end.because !== "bridge_disconnected" || end.reasonCode === undefined) return "reconnect";
     const refusal = refusalOfDisconnect(end.reasonCode);
-    this.#lastRefusal = refusal.sentence;
-    this.#tell({ kind: "refused", reasonCode: end.reasonCode, ...refusal });
+    this.#standing.refused(end.reasonCode, refusal);
     return refusal.action;
   }
 
@@ -384,7 +366,7 @@ export class Supervisor {
 
   #dropNext(): DeviceToken | undefined {
     const token = this.#changeover.drop();
-    if (this.#changeover.current !== undefined) this.#gap.close(this.#now());
+    if (this.#changeover.current !== undefined) this.#standing.gap.close(this.#now());
     return token;
   }
 
@@ -418,20 +400,14 @@ export class Supervisor {
     if (this.#phase !== "running") return;
     const isTrying = this.#isMinting || this.#changeover.isUnderWay || this.#inSession.isUnderWay;
     if (this.#changeover.current !== undefined) {
-      this.#enter(isTrying ? "renewing" : "connected");
+      this.#standing.enter(isTrying ? "renewing" : "connected");
       return;
     }
     if (this.#isMinting) {
-      this.#enter("minting");
+      this.#standing.enter("minting");
       return;
     }
-    this.#enter(this.#changeover.isUnderWay ? "connecting" : "backing_off");
-  }
-
-  #enter(state: AgentState): void {
-    if (state === this.#state) return;
-    this.#state = state;
-    this.#tell({ kind: "state", state });
+    this.#standing.enter(this.#changeover.isUnderWay ? "connecting" : "backing_off");
   }
 
   #setTimer(delayMillis: number, run: () => void): void {

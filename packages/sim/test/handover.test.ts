@@ -337,3 +337,40 @@ test("an agent that was just started subscribes, also where the bridge has kept 
   );
   assert.equal(arranged.agent.status().renewal, "handover");
 });
+
+test("what is in flight has 250 ms to be acknowledged before the new CONNECT, and no longer", async () => {
+  const connectAfter = async (ackMillis: number | undefined): Promise<number> => {
+    const { world, agent, of, publish } = arrange({
+      publish: (packet, link) => {
+        if (ackMillis !== undefined) world.timers.after(ackMillis, () => acknowledge(packet, link));
+      },
+    });
+    agent.start();
+    // Two round trips of 10 ms open the link: it is up at 20.02 s.
+    await world.run(20_015);
+    publish("on its way", []);
+    await world.run(2_000);
+    return Math.round((of("connect")[1]?.atMillis ?? 0) - 20_000);
+  };
+
+  const [never, soon] = [await connectAfter(undefined), await connectAfter(100)];
+
+  assert.ok(never >= 270 && never <= 280, `${never} ms`);
+  assert.ok(soon >= 125 && soon <= 135, `${soon} ms`);
+});
+
+test("an agent that was stopped and is started again sends nothing of what it gave up, and subscribes", async () => {
+  const { world, agent, told, publish } = arrange();
+
+  agent.start();
+  await world.run(1_000);
+  publish("given up", []);
+  await world.run(100);
+  agent.stop();
+  await world.run(100);
+  agent.start();
+  await world.run(1_000);
+
+  assert.deepEqual(told(1), ["connect", "subscribe", "publish 2 given up", "disconnect"]);
+  assert.deepEqual(told(2), ["connect", "subscribe"]);
+});

@@ -160,11 +160,12 @@ export class Changeover {
     if (this.#current !== undefined) this.#current = { ...this.#current, token };
   }
 
-  /** Takes leave on both. */
+  /** Takes leave on both, and keeps nothing of the Session: whoever waited for its messages was told. */
   leave(): void {
     this.drop();
     this.#current?.connection.leave();
     this.#current = undefined;
+    this.#keptSession.startOver();
   }
 
   #connect(): void {

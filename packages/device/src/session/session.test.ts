@@ -352,14 +352,70 @@ test("leaving sends DISCONNECT, closes, and nothing is reported afterwards", () 
 
 test("whatever bytes come, in whatever pieces, the session throws nothing and ends at most once", () => {
   const pieces = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 8 });
+  const starts = fc.constantFrom("idle", "accepted", "AUTH under way");
   fc.assert(
-    fc.property(pieces, fc.boolean(), fc.constantFrom<ProtocolVersion>(4, 5), (chunks, isLive, version) => {
-      const { session, reports } = isLive ? arrangeAccepted(version) : arrange(version);
+    fc.property(pieces, starts, fc.constantFrom<ProtocolVersion>(4, 5), (chunks, start, version) => {
+      const { session, reports, say } = arrange(version, {
+        authentication: version === 5 ? "method" : "password",
+      });
       session.connect(order, 0);
+      if (start !== "idle") {
+        say({
+          type: "connack",
+          sessionPresent: false,
+          reasonCode: 0,
+          ...(version === 5 ? { properties: { authenticationMethod: "mayfly-jwt" } } : undefined),
+        });
+      }
+      if (start === "AUTH under way" && session.mayReauthenticate(10_000)) {
+        session.reauthenticate("next", 5_000, 10_000);
+      }
 
-      for (const chunk of chunks) session.receive(chunk, 0);
+      for (const chunk of chunks) session.receive(chunk, 10_000);
 
       assert.ok(reports.filter((r) => r.kind === "ended").length <= 1);
     }),
   );
+});
+
+test("the reports of an AUTH leave at its limit and with its answer, and PINGREQ is still sent in its time", () => {
+  const { session, reports, written, say } = arrange(5, { authentication: "method" });
+  const properties = { authenticationMethod: "mayfly-jwt" };
+  session.connect(order, 0);
+  say({ type: "connack", sessionPresent: false, reasonCode: 0, properties });
+  reports.length = 0;
+
+  session.reauthenticate("next", 60_000, 10_000);
+  const due = session.dueMillis ?? 0;
+  session.tick(due);
+  say({ type: "auth", reasonCode: 0, properties }, 50_000);
+
+  assert.equal(written.at(-1)?.type, "pingreq");
+  assert.ok(due < 60_000);
+  assert.deepEqual(reports, [{ kind: "reauthenticated", hints: {} }]);
+});
+
+test("a session that is held sends nothing, and catches up when it is released", () => {
+  const { session, written, say, reports } = arrangeAccepted(4);
+  say({
+    type: "publish",
+    dup: false,
+    qos: 1,
+    retain: false,
+    topic: "/devices/lamp/config",
+    packetIdentifier: 3,
+    payload: new Uint8Array(0),
+  });
+  const [report] = reports;
+  assert.ok(report?.kind === "config" && report.receipt !== undefined);
+
+  session.hold();
+  session.settleDownlink(report.receipt, true, 1_000);
+  const held = [written.length, session.mayPublish(1), session.dueMillis];
+  session.release(2_000);
+
+  assert.deepEqual(held, [0, false, undefined]);
+  assert.deepEqual(written, [{ type: "puback", packetIdentifier: 3, reasonCode: 0 }]);
+  assert.equal(session.mayPublish(1), true);
+  assert.notEqual(session.dueMillis, undefined);
 });
