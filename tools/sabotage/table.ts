@@ -4,8 +4,9 @@
  * `find` stands exactly once in `file`; when the code moves on and it no longer does, the row is broken and says so.
  * `docs/promises.md` shows the same table, and a test holds the two equal.
  */
-import { authenticationSabotages } from "./rows-authentication.ts";
 
+import { agentRenewalRows } from "./rows-agent-renewal.ts";
+import { authenticationSabotages } from "./rows-authentication.ts";
 import { selfClockSabotages } from "./rows-self-clock.ts";
 import { sessionSabotages } from "./rows-sessions.ts";
 import { signedTimeSabotages } from "./rows-signed-time.ts";
@@ -477,7 +478,7 @@ export const sabotages: readonly Sabotage[] = [
   {
     promise: "A timer that runs early brings one renewal, not two.",
     deed: "connect anew with the old token when the renewal is due",
-    file: "packages/device/src/agent.ts",
+    file: "packages/device/src/supervisor.ts",
     find: "() => this.#renew());",
     replace: "() => this.#attempt());",
     test: "packages/sim/test/agent-and-bridge.test.ts",
@@ -650,4 +651,5 @@ export const sabotages: readonly Sabotage[] = [
   ...selfClockSabotages,
   ...signedTimeSabotages,
   ...authenticationSabotages,
+  ...agentRenewalRows,
 ];
