@@ -53,7 +53,10 @@ export interface BridgeOptions {
 /** What came of a command. Only `delivered` means the device has it (QoS 1) or it left (QoS 0). */
 export type CommandOutcome =
   | "delivered"
-  /** The device's Session keeps it: durable, and sent until the device acknowledges it or the Session ends. */
+  /**
+   * The device's Session keeps it: durable, and sent until the device acknowledges it or the Session ends. A device
+   * that comes back with a Maximum Packet Size below it never gets it.
+   */
   | "queued"
   | "not_connected"
   | "not_subscribed"

@@ -134,6 +134,13 @@ export const closeReasons = {
     mqtt5: 0x9b,
     status: { code: 3, message: "mqtt: SERVER: The connection was closed because QoS 2 is not supported." },
   },
+  retain_not_supported: {
+    mqtt5: 0x9a,
+    status: {
+      code: 3,
+      message: "mqtt: SERVER: The connection was closed because retained messages are not supported.",
+    },
+  },
   topic_name_invalid: {
     mqtt5: 0x90,
     status: {
@@ -163,11 +170,28 @@ export const closeReasons = {
       message: "mqtt: SERVER: The connection was closed because Subscription Identifiers are not supported.",
     },
   },
+  shared_subscription: {
+    mqtt5: 0x9e,
+    status: {
+      code: 3,
+      message: "mqtt: SERVER: The connection was closed because Shared Subscriptions are not supported.",
+    },
+  },
   receive_maximum_exceeded: {
     mqtt5: 0x93,
     status: {
       code: 8,
       message: "mqtt: SERVER: The connection was closed because of too many unacknowledged messages.",
+    },
+  },
+
+  /** More answers in one SUBACK or UNSUBACK than the client's Maximum Packet Size has room for. */
+  answer_too_large: {
+    mqtt5: 0x95,
+    status: {
+      code: 3,
+      message:
+        "mqtt: SERVER: The connection was closed because an answer was above the client's Maximum Packet Size.",
     },
   },
 
