@@ -7,7 +7,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type TestClient, World } from "../../test/bridge-world.ts";
+import { fernPath, type TestClient, World } from "../../test/bridge-world.ts";
 
 function bytesOf(text: string): Uint8Array {
   const parts = text.match(/'[^']*'|[0-9a-f]{2}/g) ?? [];
@@ -104,6 +104,9 @@ for (const [what, bytes, reasonCode] of [...malformed, ...protocolErrors, ...nam
       client.packets.slice(before).map((each) => (each.type === "disconnect" ? each.reasonCode : each.type)),
       [reasonCode],
     );
+    // One Reason Code has several causes: the Reason String is the one in our log.
+    const cause = client.of("disconnect")[0]?.properties?.reasonString;
+    assert.equal(world.diary.lines.at(-1), `disconnected fern ${cause}`);
     assert.equal(client.isClosed, true);
     assert.deepEqual(world.backbone.waiting, []);
     assert.equal(world.bridge.counts().connections, 0);
@@ -157,10 +160,8 @@ for (const [what, bytes, reasonCode] of connects) {
 test("what follows a CONNECT that admission refuses is not processed [MQTT-3.1.4-6]", async () => {
   const world = await World.create();
   const client: TestClient = world.open(5);
-  const clientIdentifier = "projects/mayfly/locations/here/registries/greenhouse/devices/fern";
-
   client.send(
-    { type: "connect", protocolVersion: 5, cleanStart: true, keepAlive: 0, clientIdentifier },
+    { type: "connect", protocolVersion: 5, cleanStart: true, keepAlive: 0, clientIdentifier: fernPath },
     { type: "pingreq" },
   );
   client.publish(1);
@@ -171,4 +172,24 @@ test("what follows a CONNECT that admission refuses is not processed [MQTT-3.1.4
     ["connack"],
   );
   assert.deepEqual(world.backbone.waiting, []);
+});
+
+test("who sends on behind a CONNECT that is not answered yet, past a paused link, gets CONNACK 0x97 beyond 352 KiB", async () => {
+  const world = await World.create({
+    wrap: (store) => {
+      store.lookUpAdmission = () => undefined;
+      return store;
+    },
+  });
+  const client = world.connect(5);
+  client.sendBytes(new Uint8Array(200 * 1024));
+  const { isPaused } = client;
+  client.sendBytes(new Uint8Array(152 * 1024));
+  const within = client.isClosed;
+
+  client.sendBytes(new Uint8Array(1));
+
+  assert.deepEqual([isPaused, within], [true, false]);
+  assert.deepEqual(client.packets, [{ type: "connack", sessionPresent: false, reasonCode: 0x97 }]);
+  assert.equal(client.isClosed, true);
 });

@@ -9,7 +9,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Properties } from "@mayfly/core/mqtt";
-import { publishOf, World } from "../../test/bridge-world.ts";
+import { fernPath, publishOf, World } from "../../test/bridge-world.ts";
 
 test("properties of a message change nothing of it: payload, topic and PUBACK are those of one without (§3.3.2.3)", async () => {
   const world = await World.create();
@@ -92,7 +92,11 @@ test("User Properties of CONNECT, SUBSCRIBE, UNSUBSCRIBE, PUBACK and DISCONNECT,
       properties: { ...said, reasonString: "nobody here reads it" },
     },
     { type: "unsubscribe", packetIdentifier: 2, topicFilters: [topicFilter], properties: said },
-    { type: "disconnect", reasonCode: 0, properties: { ...said, reasonString: "good night" } },
+    {
+      type: "disconnect",
+      reasonCode: 0,
+      properties: { ...said, reasonString: "good night", serverReference: "elsewhere" },
+    },
   );
 
   assert.deepEqual(
@@ -100,6 +104,51 @@ test("User Properties of CONNECT, SUBSCRIBE, UNSUBSCRIBE, PUBACK and DISCONNECT,
     ["connack", "suback", "publish", "unsuback"],
   );
   assert.equal(world.diary.lines.at(-1), "disconnected fern client_disconnected");
+});
+
+test("a Will with every property it may have, and an AUTH with a Reason String and User Properties, are taken", async () => {
+  const world = await World.create();
+  const token = world.key.token({ sub: fernPath });
+  const said = { userProperties: [["fleet", "north"]] } as const;
+  const properties: Properties = {
+    ...said,
+    willDelayInterval: 1,
+    payloadFormatIndicator: 1,
+    messageExpiryInterval: 1,
+    contentType: "text/plain",
+    responseTopic: "r",
+    correlationData: Uint8Array.of(1),
+  };
+  const will = {
+    topic: "/devices/fern/events",
+    payload: Uint8Array.of(0xff),
+    qos: 1,
+    retain: false,
+  } as const;
+  const client = world.connectByMethod({ token, will: { ...will, properties } });
+
+  client.send({
+    type: "auth",
+    reasonCode: 0x19,
+    properties: {
+      ...said,
+      authenticationMethod: "mayfly-jwt",
+      authenticationData: Buffer.from(token),
+      reasonString: "because I can",
+    },
+  });
+  await world.time.advance(0);
+  client.lose();
+  await world.time.advance(5_000);
+
+  assert.deepEqual(
+    client.packets.map((packet) => [packet.type, "reasonCode" in packet && packet.reasonCode]),
+    [
+      ["connack", 0],
+      ["auth", 0],
+    ],
+  );
+  assert.deepEqual(world.backbone.waiting, []);
 });
 
 test("Subscription Options change nothing: the config comes at each SUBSCRIBE with RETAIN 0 (§3.8.3.1)", async () => {
