@@ -78,6 +78,15 @@ export const mqtt5Sabotages: readonly Sabotage[] = [
     name: "a kept command above the Maximum Packet Size of the connection is discarded",
   },
   {
+    promise: "A command that the device refused is not called delivered.",
+    deed: "take every PUBACK of a command for a yes",
+    file: "packages/server/src/mqtt/downlink.ts",
+    find: 'item.answer?.(reasonCode < 0x80 ? "delivered" : "refused_by_device");',
+    replace: 'item.answer?.("delivered");',
+    test: clientLimits,
+    name: "a PUBACK gives its place back whatever its Reason Code",
+  },
+  {
     promise:
       "With Request Problem Information 0 only CONNACK and DISCONNECT carry more than their Reason Code.",
     deed: "tell a client that asked for silence in AUTH",

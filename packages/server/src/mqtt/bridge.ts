@@ -66,6 +66,8 @@ export type CommandOutcome =
   | "too_large"
   /** No PUBACK within 5 s; the device may have it all the same. */
   | "timed_out"
+  /** Its PUBACK has a Reason Code of 0x80 or above: the device got it and did not take it. It is not sent again. */
+  | "refused_by_device"
   | "connection_lost"
   /** A kept Session's command must be durable first, and the store could not take it. */
   | "store_unavailable";

@@ -205,7 +205,7 @@ export class Downlink {
     this.#inFlight?.delete(packetIdentifier);
     if (item.kind === "command") {
       if (item.isKept) this.#owner.kept?.removeCommand(packetIdentifier);
-      item.answer?.("delivered");
+      item.answer?.(reasonCode < 0x80 ? "delivered" : "refused_by_device");
     } else {
       this.#isConfigInFlight = false;
       if (reasonCode < 0x80) this.#configAcknowledged(item.version);

@@ -221,20 +221,25 @@ test("with the client's Receive Maximum used up, all that is no PUBLISH is serve
   );
 });
 
-test("a PUBACK gives its place back whatever its Reason Code, and what it refused is not sent again [MQTT-4.4.0-2]", async () => {
+test("a PUBACK gives its place back whatever its Reason Code; what it refused is told its sender and not sent again [MQTT-4.4.0-2]", async () => {
   const world = await World.create();
   const client = world.connect(5, { properties: { receiveMaximum: 1 } });
   client.subscribe("/devices/fern/commands/#");
+  const outcomes: string[] = [];
   const send = () =>
-    world.bridge.sendCommand(world.device(), { payload: Buffer.from("x"), subfolder: "" }, () => undefined);
-  send();
-  await world.time.advance(0);
-  const [first] = client.of("publish");
+    world.bridge.sendCommand(world.device(), { payload: Buffer.from("x"), subfolder: "" }, (outcome) =>
+      outcomes.push(outcome),
+    );
+  const acknowledge = (packetIdentifier: number, reasonCode: number) =>
+    client.send({ type: "puback", packetIdentifier, reasonCode });
 
-  client.send({ type: "puback", packetIdentifier: first?.packetIdentifier ?? 0, reasonCode: 0x97 });
   send();
+  acknowledge(1, 0x97);
+  send();
+  acknowledge(2, 0x10); // Below 0x80: taken.
   await world.time.advance(60_000);
 
+  assert.deepEqual(outcomes, ["refused_by_device", "delivered"]);
   assert.equal(client.of("publish").length, 2);
 });
 
