@@ -7,6 +7,7 @@
 
 import { agentRenewalRows } from "./rows-agent-renewal.ts";
 import { authenticationSabotages } from "./rows-authentication.ts";
+import { mqtt5Sabotages } from "./rows-mqtt5.ts";
 import { selfClockSabotages } from "./rows-self-clock.ts";
 import { sessionSabotages } from "./rows-sessions.ts";
 import { signedTimeSabotages } from "./rows-signed-time.ts";
@@ -652,4 +653,5 @@ export const sabotages: readonly Sabotage[] = [
   ...signedTimeSabotages,
   ...authenticationSabotages,
   ...agentRenewalRows,
+  ...mqtt5Sabotages,
 ];

@@ -4,7 +4,13 @@
  */
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import type { ByteLink, ByteLinkEvents, Clock, Timers } from "@mayfly/core";
-import type { ClientPacket, ConnectPacket, ProtocolVersion, ServerPacket } from "@mayfly/core/mqtt";
+import type {
+  ClientPacket,
+  ConnectPacket,
+  ProtocolVersion,
+  PublishPacket,
+  ServerPacket,
+} from "@mayfly/core/mqtt";
 import { ClientDecoder, encodeClientPacket } from "@mayfly/core/mqtt-client";
 import {
   encodeTokenSigningInput,
@@ -242,7 +248,7 @@ export class TestClient implements ByteLink {
 export function publishOf(
   packetIdentifier: number,
   extra: { topic?: string; payload?: string; retain?: boolean } = {},
-): ClientPacket {
+): PublishPacket {
   return {
     type: "publish",
     dup: false,

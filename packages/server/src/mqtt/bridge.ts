@@ -68,7 +68,10 @@ export interface BridgeOptions {
 /** What came of a command. Only `delivered` means the device has it (QoS 1) or it left (QoS 0). */
 export type CommandOutcome =
   | "delivered"
-  /** The device's Session keeps it: durable, and sent until the device acknowledges it or the Session ends. */
+  /**
+   * The device's Session keeps it: durable, and sent until the device acknowledges it or the Session ends. A device
+   * that comes back with a Maximum Packet Size below it never gets it.
+   */
   | "queued"
   | "not_connected"
   | "not_subscribed"
@@ -78,6 +81,8 @@ export type CommandOutcome =
   | "too_large"
   /** No PUBACK within 5 s; the device may have it all the same. */
   | "timed_out"
+  /** Its PUBACK has a Reason Code of 0x80 or above: the device got it and did not take it. It is not sent again. */
+  | "refused_by_device"
   | "connection_lost"
   /** A kept Session's command must be durable first, and the store could not take it. */
   | "store_unavailable";

@@ -29,6 +29,8 @@ export type ConnectRefusal =
   | "malformed_packet"
   | "protocol_error"
   | "packet_too_large"
+  /** Its Maximum Packet Size has no room for the CONNACK. */
+  | "client_packets_too_small"
   | "not_connect"
   | "bridge_disabled"
   | "registry_unavailable"
