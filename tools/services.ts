@@ -20,7 +20,9 @@ export const services = {
   mosquitto_pub: { aptPackage: "mosquitto-clients", probe: onPath("mosquitto_pub") },
   mosquitto_sub: { aptPackage: "mosquitto-clients", probe: onPath("mosquitto_sub") },
   openssl: { aptPackage: "openssl", probe: onPath("openssl") },
+  python3: { aptPackage: "python3", probe: onPath("python3") },
   strace: { aptPackage: "strace", probe: onPath("strace") },
+  tshark: { aptPackage: "tshark", probe: onPath("tshark") },
   // Debian's module belongs to Debian's Python; another python3 on the path does not see it.
   paho: { aptPackage: "python3-paho-mqtt", probe: ["/usr/bin/python3", "-c", "import paho.mqtt.client"] },
 } as const satisfies Record<string, Service>;
