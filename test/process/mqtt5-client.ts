@@ -77,9 +77,10 @@ export class Mqtt5Client {
     return this.next();
   }
 
-  /** AUTH, re-authenticate by the bridge's own method unless told otherwise. @returns what came next. */
+  /** AUTH: Re-authenticate by the bridge's own method, unless told otherwise. @returns what came next. */
   auth(order: {
-    readonly method?: string;
+    /** null: none. */
+    readonly method?: string | null;
     readonly data?: string;
     readonly reasonCode?: number;
   }): Promise<Told> {
@@ -92,6 +93,12 @@ export class Mqtt5Client {
     this.#identifier += 1;
     const topic = `/devices/${this.#device}/events`;
     this.#order({ do: "publish", topic, payload, identifier: this.#identifier });
+    return this.next();
+  }
+
+  /** Octets that need not be MQTT. @returns what came next. */
+  raw(octets: Uint8Array): Promise<Told> {
+    this.#order({ do: "raw", octets: Buffer.from(octets).toString("hex") });
     return this.next();
   }
 

@@ -144,6 +144,10 @@ def auth_packet(order):
     return packet(AUTH, 0, body)
 
 
+def raw_packet(order):
+    return bytes.fromhex(order["octets"])
+
+
 def read_properties(reader):
     """2.2.2: each at most once, but for User Property. @returns names and values."""
     end = reader.variable() + reader.at
@@ -250,7 +254,12 @@ class Connection:
 def main(host, port, ca_file, key_log_file=None):
     # Unbuffered: an order read ahead would be one that `select` knows nothing of.
     orders = open(0, "rb", buffering=0)
-    encoders = {"connect": connect_packet, "publish": publish_packet, "auth": auth_packet}
+    encoders = {
+        "connect": connect_packet,
+        "publish": publish_packet,
+        "auth": auth_packet,
+        "raw": raw_packet,
+    }
     connection = Connection(host, int(port), ca_file, key_log_file)
     while True:
         # The socket holds everything that TLS has not read, and `take` reads until TLS has nothing more.
