@@ -47,6 +47,8 @@ export interface ByteLink {
   write(bytes: Uint8Array): void;
   /** Closes after what was written has left. Idempotent. */
   close(): void;
+  /** Written and not yet taken by the network. */
+  readonly bufferedBytes: number;
   /** Stops and restarts delivery of received bytes (TCP backpressure). */
   pause(): void;
   resume(): void;

@@ -147,6 +147,8 @@ export class TestClient implements ByteLink {
   writes = 0;
   isClosed = false;
   isPaused = false;
+  /** What the test says that the network has not taken yet. */
+  bufferedBytes = 0;
   readonly version: ProtocolVersion;
   #events: ByteLinkEvents | undefined;
   readonly #decoder: ClientDecoder;
@@ -247,7 +249,12 @@ class Diary implements BridgeObserver {
     this.lines.push(`verified ${facts.outcome}`);
   }
   connected(facts: Parameters<BridgeObserver["connected"]>[0]): void {
-    this.lines.push(`connected ${facts.principal.deviceId}${facts.tookOver ? " tookOver" : ""}`);
+    const how = `${facts.tookOver ? " tookOver" : ""}${facts.resumed ? " resumed" : ""}`;
+    this.lines.push(`connected ${facts.principal.deviceId}${how}`);
+  }
+  takeoverStorm(facts: Parameters<BridgeObserver["takeoverStorm"]>[0]): void {
+    const addresses = facts.links.map(({ remoteAddress }) => remoteAddress).join(" and ");
+    this.lines.push(`takeoverStorm ${facts.principal.deviceId} from ${addresses}`);
   }
   renewed(facts: Parameters<BridgeObserver["renewed"]>[0]): void {
     this.lines.push(`renewed ${facts.principal.deviceId}${facts.keyChanged ? " keyChanged" : ""}`);
@@ -355,10 +362,13 @@ export class World {
     return { ...registryRef, device: deviceId };
   }
 
+  /** Where the next links come from. */
+  remoteAddress = "192.0.2.1";
+
   /** A link is opened; nothing was sent. */
   open(version: ProtocolVersion = 4): TestClient {
     const client = new TestClient(version);
-    client.attach(this.bridge.open(client, { remoteAddress: "192.0.2.1" }));
+    client.attach(this.bridge.open(client, { remoteAddress: this.remoteAddress }));
     return client;
   }
 

@@ -195,6 +195,10 @@ class End implements ByteLink {
     return this.#isOver;
   }
 
+  get bufferedBytes(): number {
+    return this.#pair.peerOf(this).#heldBytes;
+  }
+
   attach(events: ByteLinkEvents): void {
     this.#events = events;
   }

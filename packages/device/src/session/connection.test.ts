@@ -32,6 +32,7 @@ function arrange() {
         events.push(taker);
         return {
           write: () => undefined,
+          bufferedBytes: 0,
           close: () => {
             closes += 1;
           },

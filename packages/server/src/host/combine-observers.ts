@@ -18,6 +18,10 @@ export function combineObservers(first: Observer, second: Observer): Observer {
       first.connectRefused(facts);
       second.connectRefused(facts);
     },
+    takeoverStorm(facts) {
+      first.takeoverStorm(facts);
+      second.takeoverStorm(facts);
+    },
     renewed(facts) {
       first.renewed(facts);
       second.renewed(facts);

@@ -42,13 +42,24 @@ export function createLogObserver(
     acknowledged() {},
     sent() {},
     requestAnswered() {},
-    connected({ principal, protocolVersion, link, tookOver, deadlineSeconds }) {
+    takeoverStorm({ principal, links, delayMillis }) {
+      log.warn({
+        event: "alarm",
+        kind: "takeover_storm",
+        device: devicePathOf(principal),
+        addresses: links.map(({ remoteAddress }) => remoteAddress),
+        delaySeconds: delayMillis / 1000,
+      });
+    },
+    connected({ principal, protocolVersion, link, linkBefore, tookOver, resumed, deadlineSeconds }) {
       log.info({
         event: tookOver ? "taken_over" : "connected",
         device: devicePathOf(principal),
         key: principal.keyId,
         mqtt: protocolVersion,
         address: link.remoteAddress,
+        ...(linkBefore === undefined ? {} : { addressBefore: linkBefore.remoteAddress }),
+        ...(resumed ? { sessionResumed: true } : {}),
         tls: link.tlsVersion,
         resumed: link.tlsResumed,
         deadline: new Date(deadlineSeconds * 1000).toISOString(),

@@ -74,6 +74,16 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
     labelNames: ["reason"],
     registers,
   });
+  const takeoverStorms = new Counter({
+    name: "mayfly_takeover_storms_total",
+    help: "Devices whose connections kept pushing each other out: one count a device in ten minutes.",
+    registers,
+  });
+  const sessionsResumed = new Counter({
+    name: "mayfly_sessions_resumed_total",
+    help: "CONNECTs that went on with a kept Session.",
+    registers,
+  });
   const renewals = new Counter({
     name: "mayfly_renewals_total",
     help: "Tokens offered inside a live session (re-authentication), by outcome and reason.",
@@ -151,10 +161,12 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
 
   const observer: Metrics["observer"] = {
     verified: ({ micros, outcome }) => verifySeconds.observe({ outcome }, micros / 1e6),
-    connected({ protocolVersion, tookOver, millis }) {
+    takeoverStorm: () => takeoverStorms.inc(),
+    connected({ protocolVersion, tookOver, resumed, millis }) {
       connects.inc({ outcome: "accepted", reason: "none", protocol: protocolVersion });
       connectSeconds.observe(millis / 1000);
       if (tookOver) takeovers.inc();
+      if (resumed) sessionsResumed.inc();
     },
     connectRefused: ({ because }) => connects.inc({ outcome: "refused", reason: because, protocol: "any" }),
     renewed: () => renewals.inc({ outcome: "accepted", reason: "none" }),

@@ -10,8 +10,8 @@ import type { ServerIdentity } from "./server-identity.ts";
 import { tlsOptions } from "./tls-options.ts";
 import type { TlsSessionStore } from "./tls-session-store.ts";
 
-/** Outgoing bytes that may wait for one slow reader: four largest packets. */
-export const outgoingBytesMax = 4 * 288 * 1024;
+/** Outgoing bytes that may wait for one slow reader: twice of what the bridge sends configs and commands up to. */
+export const outgoingBytesMax = 2 * 1024 * 1024;
 /** How long a closed connection may take to be gone. */
 export const closeWaitMillis = 2_000;
 
@@ -60,6 +60,9 @@ function attachLink(socket: TLSSocket, bridge: LinkTaker): void {
       closing = true;
       socket.end();
       closeTimer = setTimeout(() => socket.destroy(), closeWaitMillis);
+    },
+    get bufferedBytes() {
+      return socket.writableLength;
     },
     pause: () => {
       socket.pause();

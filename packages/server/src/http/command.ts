@@ -10,6 +10,7 @@ import { ApiError } from "./api-error.ts";
 
 export const commandOutcomeOnHttp = {
   delivered: undefined,
+  queued: undefined,
   not_connected: {
     status: "FAILED_PRECONDITION",
     says: "is not subscribed to the commands topic: it is not connected",
@@ -18,10 +19,14 @@ export const commandOutcomeOnHttp = {
   too_many: { status: "RESOURCE_EXHAUSTED", says: "has as many unacknowledged commands as it takes at once" },
   too_large: { status: "INVALID_ARGUMENT", says: "does not take a command of that size" },
   timed_out: { status: "DEADLINE_EXCEEDED", says: "did not acknowledge the command in time" },
+  store_unavailable: { status: "UNAVAILABLE", says: "cannot be sent commands now: they could not be stored" },
   connection_lost: { status: "UNAVAILABLE", says: "lost its connection before it acknowledged the command" },
 } satisfies Record<CommandOutcome, { readonly status: CanonicalStatus; readonly says: string } | undefined>;
 
-/** @param device By its string id. @throws {ApiError} Unless the device has the command, or it left at QoS 0. */
+/**
+ * @param device By its string id.
+ * @throws {ApiError} Unless the device has the command, it left at QoS 0, or the device's kept Session holds it.
+ */
 export async function sendCommand(
   bridge: Pick<Bridge, "sendCommand">,
   device: DeviceRef,

@@ -10,14 +10,23 @@ import type { ProtocolVersion } from "@mayfly/core/mqtt";
 import { type Admission, createAdmission, type DevicePrincipal } from "../auth/admission.ts";
 import type { KeyVerifier } from "../auth/key-verifier.ts";
 import type { DeviceRef, RegistryChange } from "../registry/model.ts";
+import type { SessionStore } from "../registry/session-store.ts";
 import type { RegistryStore } from "../registry/store.ts";
 import type { Backbone } from "../telemetry/backbone.ts";
 import { createIntake, type Intake } from "../telemetry/intake.ts";
 import { Alarm } from "../time/alarm.ts";
+import type { ConnectRequest } from "./connect-request.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
-import { connectionMaxDefault, rejudgedPerTurnMax, unauthenticatedMaxDefault } from "./limits.ts";
+import {
+  commandBytesMax,
+  connectionMaxDefault,
+  rejudgedPerTurnMax,
+  unauthenticatedMaxDefault,
+} from "./limits.ts";
 import type { BridgeObserver, LinkFacts } from "./observer.ts";
+import { isPlannedRenewal } from "./planned-renewal.ts";
 import { SessionTable } from "./session-table.ts";
+import { TakeoverWatch } from "./takeover-watch.ts";
 
 export interface BridgePorts {
   readonly clock: Clock;
@@ -27,7 +36,8 @@ export interface BridgePorts {
   readonly registry: Pick<
     RegistryStore,
     "lookUpAdmission" | "lookUpConfig" | "appendState" | "acknowledgeConfig" | "recordActivity" | "onChange"
-  >;
+  > &
+    SessionStore;
   readonly backbone: Pick<Backbone, "append">;
   readonly verifier: KeyVerifier;
   readonly observer: BridgeObserver;
@@ -43,6 +53,8 @@ export interface BridgeOptions {
 /** What came of a command. Only `delivered` means the device has it (QoS 1) or it left (QoS 0). */
 export type CommandOutcome =
   | "delivered"
+  /** The device's Session keeps it: durable, and sent until the device acknowledges it or the Session ends. */
+  | "queued"
   | "not_connected"
   | "not_subscribed"
   /** As many commands as the device takes at once are unacknowledged already. */
@@ -51,7 +63,9 @@ export type CommandOutcome =
   | "too_large"
   /** No PUBACK within 5 s; the device may have it all the same. */
   | "timed_out"
-  | "connection_lost";
+  | "connection_lost"
+  /** A kept Session's command must be durable first, and the store could not take it. */
+  | "store_unavailable";
 
 export interface SessionView {
   readonly principal: DevicePrincipal;
@@ -61,6 +75,8 @@ export interface SessionView {
   readonly deadlineSeconds: number;
   readonly subscriptions: readonly ("config" | "commands")[];
   readonly unacknowledged: number;
+  /** Seconds the Session outlives its connection; 0 where it ends with it. */
+  readonly sessionExpirySeconds: number;
 }
 
 /** Gauges. All are 0 when nobody is connected, but for the bounded hints of admission. */
@@ -85,7 +101,8 @@ export interface Bridge {
   /** Takes over a Network Connection. The host feeds the returned events and calls `closed` once. */
   open(link: ByteLink, facts: LinkFacts): ByteLinkEvents;
   /**
-   * Sends a command to a connected device that subscribed to `commands/#`.
+   * Sends a command to a device that subscribed to `commands/#`; one that is not connected gets it when it comes
+   * back, where its Session is kept.
    * @param answer called exactly once; at QoS 1 when the device acknowledged, at QoS 0 at once.
    */
   sendCommand(
@@ -120,6 +137,7 @@ class MqttBridge implements Bridge, ConnectionHost {
   readonly #unauthenticatedMax: number;
   readonly #connections = new Set<Connection>();
   readonly #table = new SessionTable();
+  readonly #takeovers = new TakeoverWatch();
   readonly #stopListening: () => void;
   /** Connections that queued something in this turn. */
   #toFlush: Connection[] = [];
@@ -157,7 +175,7 @@ class MqttBridge implements Bridge, ConnectionHost {
     answer: (outcome: CommandOutcome) => void,
   ): void {
     const session = this.#table.find(device)?.live;
-    if (session === undefined) answer("not_connected");
+    if (session === undefined) this.#queueCommand(device, command, answer);
     else session.sendCommand(command, answer);
   }
 
@@ -213,13 +231,27 @@ class MqttBridge implements Bridge, ConnectionHost {
     });
   }
 
-  enter(connection: Connection, principal: DevicePrincipal): boolean {
+  takeoverDelay(request: ConnectRequest, principal: DevicePrincipal, link: LinkFacts): number {
+    const before = this.findLive(principal);
+    if (before === undefined || isPlannedRenewal(before, request, principal, this.ports.clock)) return 0;
+    const nowMillis = this.ports.clock.monotonicMillis();
+    const { delayMillis, isAlarm } = this.#takeovers.note(principal.deviceNumId, nowMillis);
+    if (isAlarm) this.ports.observer.takeoverStorm({ principal, links: [before.link, link], delayMillis });
+    return delayMillis;
+  }
+
+  hasLiveSession(principal: DevicePrincipal): boolean {
+    return this.findLive(principal)?.live?.kept !== undefined;
+  }
+
+  findLive(principal: DevicePrincipal): Connection | undefined {
+    const connection = this.#table.find({ ...principal.registry, device: principal.deviceId });
+    return connection?.live === undefined ? undefined : connection;
+  }
+
+  enter(connection: Connection, principal: DevicePrincipal): Connection | undefined {
     this.#admitted += 1;
-    const before = this.#table.enter(connection, principal);
-    // Our own agent renews by connecting anew: with the same key that is no trouble for the device's page to show.
-    const isRenewal = connection.isOwnAgent && before?.principal?.keyId === principal.keyId;
-    before?.end(isRenewal ? "renewed" : "taken_over");
-    return before !== undefined;
+    return this.#table.enter(connection, principal);
   }
 
   ended(connection: Connection): void {
@@ -245,6 +277,34 @@ class MqttBridge implements Bridge, ConnectionHost {
     if (this.#connections.size >= this.#connectionMax) return "too_many_connections";
     const unauthenticated = this.#connections.size - this.#admitted;
     return unauthenticated >= this.#unauthenticatedMax ? "too_many_unauthenticated" : undefined;
+  }
+
+  /** For a device that is not connected. */
+  #queueCommand(
+    device: DeviceRef,
+    command: { readonly payload: Uint8Array; readonly subfolder: string },
+    answer: (outcome: CommandOutcome) => void,
+  ): void {
+    if (command.payload.length > commandBytesMax) {
+      answer("too_large");
+      return;
+    }
+    this.ports.registry.queueCommand(device, { ...command, isSentNow: false }).then(
+      (outcome) => {
+        if (outcome.kind === "no_session") {
+          answer("not_connected");
+          return;
+        }
+        // The device may have come back meanwhile, and found its Session without this one.
+        const { live } = this.#table.find(device) ?? {};
+        if (outcome.kind === "queued" && live?.kept !== undefined) {
+          const { packetIdentifier } = outcome;
+          live.downlink.takeKept({ packetIdentifier, ...command, mayHaveBeenSent: false });
+        }
+        answer(outcome.kind);
+      },
+      () => answer("store_unavailable"),
+    );
   }
 
   #changed(change: RegistryChange): void {

@@ -66,6 +66,8 @@ export const closeReasons = {
   // The registry's word.
   /** By our own agent, with the same key: the next token's connection is up. */
   renewed: { mqtt5: 0x8e },
+  /** By our own agent on a new connection of the same Session; only 3.1.1 has it, and hears nothing. */
+  handed_over: { mqtt5: undefined },
   taken_over: {
     mqtt5: 0x8e,
     status: {

@@ -2,7 +2,8 @@
  * One Network Connection: bytes, CONNECT, admission, and the link under a live session until it ends.
  *
  * connecting ──CONNECT──▶ admitting ──answer──▶ live ──▶ closed; from each state straight to closed as well.
- * What one turn queues leaves in one write: twenty PUBACKs are one TLS record.
+ * A live one whose Session another connection was handed is `relieved` first: it writes nothing more, and of what
+ * it reads only a DISCONNECT counts. What one turn queues leaves in one write: twenty PUBACKs are one TLS record.
  *
  * Left to others: who is connected at all and takeover (`bridge.ts`), and what packets do once the device is
  * admitted (`live-session.ts`).
@@ -10,25 +11,33 @@
 import { type ByteLink, type ByteLinkEvents, concatBytes, type DeviceName } from "@mayfly/core";
 import { type ConnectPacket, MqttError, type Properties } from "@mayfly/core/mqtt";
 import { encodeDisconnect, ServerDecoder } from "@mayfly/core/mqtt-server";
-import { type Authenticity, TokenError } from "@mayfly/core/token";
-import type { Admission, AdmissionOutcome, DevicePrincipal } from "../auth/admission.ts";
+import type { Authenticity } from "@mayfly/core/token";
+import type { DevicePrincipal } from "../auth/admission.ts";
+import type { KeptSession } from "../registry/session-store.ts";
 import type { Intake } from "../telemetry/intake.ts";
 import type { Alarm, Waiting } from "../time/alarm.ts";
-import type { BridgePorts, SessionView } from "./bridge.ts";
+import type { SessionView } from "./bridge.ts";
 import { type CloseReason, reasonOnWire } from "./close-reason.ts";
-import { encodeAccepted, encodeConnectFailure, encodeRefused, encodeTokenRefused } from "./connack.ts";
+import { encodeAccepted, encodeConnectFailure, encodeRefused } from "./connack.ts";
 import { type ConnectRequest, readConnect } from "./connect-request.ts";
+import type { DownlinkState } from "./downlink.ts";
+import { Entrance, type EntranceHost, type EntranceOutcome, unavailableCodes } from "./entrance.ts";
 import { keepAliveFor } from "./keep-alive.ts";
-import { connectBytesMax, connectTimeoutMillis, packetBytesMax } from "./limits.ts";
+import {
+  connectBytesMax,
+  connectTimeoutMillis,
+  handoverWaitMillis,
+  outgoingBytesMax,
+  packetBytesMax,
+  sessionExpirySecondsMax,
+} from "./limits.ts";
 import { LiveSession, type SessionCarrier } from "./live-session.ts";
 import type { ConnectRefusal, LinkFacts } from "./observer.ts";
 import { serverTimeProperty } from "./token-properties.ts";
 import type { HeldTotal } from "./uplink.ts";
 
 /** What a connection asks of the bridge. */
-export interface ConnectionHost {
-  readonly ports: BridgePorts;
-  readonly admission: Admission;
+export interface ConnectionHost extends EntranceHost {
   readonly intake: Intake;
   readonly alarm: Alarm;
   readonly heldTotal: HeldTotal;
@@ -36,16 +45,16 @@ export interface ConnectionHost {
   readonly changesSeen: number;
   /** Calls {@link Connection.flush} when this turn is over. */
   flushLater(connection: Connection): void;
-  /** Enters a live session; one of the same device is taken over. @returns whether there was one. */
-  enter(connection: Connection, principal: DevicePrincipal): boolean;
+  /** The device's live connection. */
+  findLive(principal: DevicePrincipal): Connection | undefined;
+  /** Enters a connection as its device's. @returns the one before, to be ended by the caller. */
+  enter(connection: Connection, principal: DevicePrincipal): Connection | undefined;
   /** Looks the device up again and has the session judged. */
   rejudgeLater(connection: Connection): void;
   /** The connection is over. Told once. */
   ended(connection: Connection): void;
 }
 
-/** Server unavailable: no verdict on the peer, who may come again. */
-const unavailableCodes = { mqtt5: 0x88, mqtt311: 0x03 } as const;
 /** Ends of a session that a wrong clock may have caused: the peer is told ours. */
 const endsOfTime: ReadonlySet<CloseReason> = new Set(["token_expired", "reauthentication_refused"]);
 
@@ -59,9 +68,11 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
   readonly #facts: LinkFacts;
   readonly #decoder = new ServerDecoder({ maximumPacketSize: packetBytesMax });
   readonly #openedMillis: number;
-  #state: "connecting" | "admitting" | "live" | "closed" = "connecting";
+  #state: "connecting" | "admitting" | "live" | "relieved" | "closed" = "connecting";
+  #request: ConnectRequest | undefined;
+  #entrance: Entrance | undefined;
+  #relievedMillis = 0;
   /** From admission on, also when it is over. */
-  #isOwnAgent = false;
   #session: LiveSession | undefined;
   #protocolVersion: 4 | 5 | undefined;
   #deviceName: DeviceName | undefined;
@@ -88,9 +99,17 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
     return this.#host.changesSeen;
   }
 
+  get link(): LinkFacts {
+    return this.#facts;
+  }
+
   /** Did the peer say that it is an agent of ours? */
   get isOwnAgent(): boolean {
-    return this.#isOwnAgent;
+    return this.#request?.ownAgent ?? false;
+  }
+
+  get isOutgoingFull(): boolean {
+    return this.#link.bufferedBytes > outgoingBytesMax;
   }
 
   /** Who was admitted, be the session over or not. */
@@ -109,6 +128,7 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
       deadlineSeconds: session.deadlineSeconds,
       subscriptions: session.downlink.subscriptions,
       unacknowledged: session.uplink.unacknowledged,
+      sessionExpirySeconds: session.sessionExpirySeconds,
     };
   }
 
@@ -132,14 +152,32 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
 
   wake(nowMillis: number): void {
     if (this.#state === "live") this.#session?.wake(nowMillis);
-    else if (nowMillis >= this.#openedMillis + connectTimeoutMillis) this.#refuse("connect_timeout");
+    else if (nowMillis >= this.#waitEndsMillis()) this.#waitedLongEnough();
     this.reschedule();
   }
 
   reschedule(): void {
     if (this.#state === "closed") return;
-    const dueMillis = this.live?.dueMillis ?? this.#openedMillis + connectTimeoutMillis;
-    this.#host.alarm.wakeBy(this, dueMillis);
+    this.#host.alarm.wakeBy(this, this.live?.dueMillis ?? this.#waitEndsMillis());
+  }
+
+  /**
+   * Another connection takes the Session over, make before break: here nothing is written any more, and nothing
+   * read counts but the client's DISCONNECT. @returns what the other goes on with.
+   */
+  relieve(): DownlinkState | undefined {
+    const session = this.live;
+    if (session === undefined) return undefined;
+    const state = session.handOver();
+    const { unacknowledged } = session.uplink;
+    this.#outgoing = [];
+    this.#state = "relieved";
+    this.#relievedMillis = this.#host.ports.clock.monotonicMillis();
+    session.close("handed_over");
+    this.#tellDisconnected(session, "handed_over", unacknowledged);
+    this.#adjustReading();
+    this.reschedule();
+    return state;
   }
 
   proceed(): void {
@@ -176,19 +214,17 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
     const { unacknowledged } = session.uplink;
     this.#release();
     session.close(because);
-    this.#host.ports.observer.disconnected({
-      principal: session.principal,
-      because,
-      link: this.#facts,
-      connectedMillis: this.#host.ports.clock.monotonicMillis() - session.admittedMillis,
-      unacknowledged,
-    });
+    this.#tellDisconnected(session, because, unacknowledged);
   }
 
   /** Takes nothing more and ends soon. */
   drain(): void {
     if (this.#state === "live") {
       this.#session?.drain();
+      return;
+    }
+    if (this.#state === "relieved") {
+      this.#release();
       return;
     }
     const version = this.#protocolVersion;
@@ -199,6 +235,7 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
   /** Ends now, whatever the state. */
   shut(): void {
     if (this.#state === "live") this.end("shutting_down");
+    else if (this.#state === "relieved") this.#release();
     else this.#refuse("shutting_down");
   }
 
@@ -211,7 +248,8 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
         const packet = this.#decoder.next();
         if (packet === undefined) break;
         if (packet.type === "connect") this.#connect(packet);
-        else this.#session?.take(packet);
+        else if (this.#state === "live") this.#session?.take(packet);
+        else if (packet.type === "disconnect") this.#release();
       }
     } catch (error) {
       this.#refuseBytes(error);
@@ -225,7 +263,7 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
   }
 
   #mayRead(): boolean {
-    if (this.#state === "connecting") return true;
+    if (this.#state === "connecting" || this.#state === "relieved") return true;
     return this.live?.mayRead ?? false;
   }
 
@@ -269,38 +307,42 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
       return;
     }
     const { request } = reading;
-    const { deviceName, token, ownAgent } = request;
-    this.#deviceName = deviceName;
-    this.#isOwnAgent = ownAgent;
+    this.#request = request;
+    this.#deviceName = request.deviceName;
     this.#state = "admitting";
     const { changesSeen } = this.#host;
-    this.#host.admission.admitDeviceToken({ deviceName, token, ownAgent, bridge: "mqtt" }, (outcome) =>
+    this.#entrance = new Entrance(this.#host, request, this.#facts, (outcome) =>
       this.#decided(request, outcome, changesSeen),
     );
+    this.#entrance.begin();
   }
 
-  #decided(request: ConnectRequest, outcome: AdmissionOutcome, changesSeen: number): void {
+  #decided(request: ConnectRequest, outcome: EntranceOutcome, changesSeen: number): void {
     // The peer may have gone, or its time run out, before the registry answered.
     if (this.#state !== "admitting") return;
-    const { version, packetBytesMax: bytesMax } = request;
-    if (outcome.kind === "refused" && outcome.because === "registry_unavailable") {
-      this.#refuse("registry_unavailable", encodeRefused(version, unavailableCodes));
-      return;
-    }
     if (outcome.kind === "refused") {
-      const error = outcome.because instanceof TokenError ? outcome.because : undefined;
-      const answer = encodeTokenRefused(version, error, outcome.serverSeconds, bytesMax);
-      this.#refuse(error?.code ?? "bridge_disabled", answer, error?.authenticity);
+      this.#refuse(outcome.because, outcome.answer, outcome.authenticity);
       return;
     }
-    const { principal } = outcome;
-    const { idleMaxSeconds } = principal.policy;
+    this.#enter(request, outcome.principal, outcome.kept);
+    // The registry changed between question and answer: which of both was first is unknown.
+    if (changesSeen !== this.#host.changesSeen) this.#host.rejudgeLater(this);
+    this.proceed();
+  }
+
+  #enter(request: ConnectRequest, principal: DevicePrincipal, kept: KeptSession | undefined): void {
     const { ports } = this.#host;
+    const { version } = request;
+    const { idleMaxSeconds, keepSessions } = principal.policy;
     const { allowanceMillis, serverKeepAlive } = keepAliveFor(version, request.keepAlive, idleMaxSeconds);
+    const before = this.#host.findLive(principal);
+    const isResumed = keepSessions && !request.cleanStart && (kept ?? before?.live?.kept) !== undefined;
+    const sessionExpirySeconds = keepSessions
+      ? Math.min(request.sessionExpirySeconds, sessionExpirySecondsMax)
+      : 0;
     const accepted = encodeAccepted({
-      ...{ request, principal, serverKeepAlive },
-      sessionPresent: false,
-      sessionExpirySeconds: 0,
+      ...{ request, principal, serverKeepAlive, sessionExpirySeconds },
+      sessionPresent: isResumed,
       serverSeconds: ports.clock.wallSeconds(),
     });
     if (accepted === undefined) {
@@ -308,23 +350,82 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
       return;
     }
 
-    const order = { request, principal, link: this.#facts, keepAliveMillis: allowanceMillis };
+    const replaced = this.#host.enter(this, principal);
+    const handedOver =
+      replaced === undefined ? undefined : this.#replace(replaced, request, principal, isResumed);
+    const order = {
+      ...{ request, principal, sessionExpirySeconds },
+      link: this.#facts,
+      keepAliveMillis: allowanceMillis,
+      isKept: sessionExpirySeconds > 0 || isResumed,
+    };
     const session = new LiveSession(ports, this.#host, this, order);
     this.#session = session;
     this.#state = "live";
-    const tookOver = this.#host.enter(this, principal);
     this.queue(accepted);
+    session.begin(isResumed ? (handedOver ?? kept) : undefined);
+    // Clean Start 1 ends the Session there was [MQTT-3.1.2-4]; one that is kept anew has replaced it already.
+    if (kept !== undefined && session.kept === undefined) session.endKeptBefore();
     ports.observer.connected({
       principal,
       protocolVersion: version,
       link: this.#facts,
-      tookOver,
+      tookOver: replaced !== undefined,
+      ...(replaced === undefined ? {} : { linkBefore: replaced.link }),
+      resumed: isResumed,
       millis: session.admittedMillis - this.#openedMillis,
       deadlineSeconds: session.deadlineSeconds,
     });
-    // The registry changed between question and answer: which of both was first is unknown.
-    if (changesSeen !== this.#host.changesSeen) this.#host.rejudgeLater(this);
-    this.proceed();
+  }
+
+  /** Ends the device's connection before this one. @returns what this one goes on with. */
+  #replace(
+    before: Connection,
+    request: ConnectRequest,
+    principal: DevicePrincipal,
+    isResumed: boolean,
+  ): DownlinkState | undefined {
+    if (isResumed && before.#mayHandOverTo(request, principal)) return before.relieve();
+    const isRenewal = request.ownAgent && before.isOwnAgent && before.principal?.keyId === principal.keyId;
+    const state = isResumed ? before.live?.handOver() : undefined;
+    before.end(isRenewal ? "renewed" : "taken_over");
+    return state;
+  }
+
+  /** Make before break, for whoever knows no AUTH: our own agent asks for it by name, on both ends Clean Session 0. */
+  #mayHandOverTo(next: ConnectRequest, principal: DevicePrincipal): boolean {
+    const own = this.#request;
+    return (
+      next.asksHandover &&
+      next.version === 4 &&
+      own?.version === 4 &&
+      !own.cleanStart &&
+      this.principal?.keyFingerprint === principal.keyFingerprint
+    );
+  }
+
+  #tellDisconnected(session: LiveSession, because: CloseReason, unacknowledged: number): void {
+    this.#host.ports.observer.disconnected({
+      principal: session.principal,
+      because,
+      link: this.#facts,
+      connectedMillis: this.#host.ports.clock.monotonicMillis() - session.admittedMillis,
+      unacknowledged,
+    });
+  }
+
+  /** Until when a connection that is not live may stay. */
+  #waitEndsMillis(): number {
+    if (this.#state === "relieved") return this.#relievedMillis + handoverWaitMillis;
+    // A CONNECT that was found good and waits for its turn is not late by its own fault.
+    return this.#entrance?.isDelayed === true
+      ? this.#entrance.delayEndsMillis
+      : this.#openedMillis + connectTimeoutMillis;
+  }
+
+  #waitedLongEnough(): void {
+    if (this.#state === "relieved") this.#release();
+    else this.#refuse("connect_timeout");
   }
 
   #refuseBytes(error: unknown): void {
@@ -352,6 +453,7 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
   #release(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
+    this.#entrance?.cancel();
     this.#host.alarm.forget(this);
     this.#host.ended(this);
     this.flush();

@@ -156,6 +156,7 @@ test("a command to nobody, and to a device that did not subscribe, is not sent",
   const world = await World.create();
 
   const nobody = command(world);
+  await world.time.advance(0);
   const client = world.connect();
   const deaf = command(world);
 

@@ -2,9 +2,13 @@
  * Downlink: the device's config and commands, on what it subscribed to.
  *
  * Config: the latest version at each subscription, even an empty one, and at each change. While one waits for
- * its PUBACK a newer one waits too, and only the newest then goes out. Commands are not stored: sent now or
- * not at all. Both share a window of QoS 1 messages, which a command that timed out still occupies until the
- * device acknowledges it or the connection ends.
+ * its PUBACK a newer one waits too, and only the newest then goes out. Commands of a Session that ends with its
+ * connection are not stored: sent now or not at all. Those of a kept Session are durable before they are sent,
+ * and go out again with DUP until the device acknowledges them. All share a window of QoS 1 messages, which a
+ * command that timed out still occupies until the device acknowledges it or the connection ends.
+ *
+ * What a connection leaves behind ({@link DownlinkState}) another one of the same Session takes up: in flight
+ * under the same Packet Identifiers [MQTT-4.4.0-1].
  */
 import type { Clock } from "@mayfly/core";
 import { commandTopic, configTopic } from "@mayfly/core";
@@ -12,8 +16,15 @@ import type { ProtocolVersion } from "@mayfly/core/mqtt";
 import { encodePublish } from "@mayfly/core/mqtt-server";
 import type { DevicePrincipal } from "../auth/admission.ts";
 import type { DeviceConfigVersion, DeviceRef } from "../registry/model.ts";
+import {
+  type KeptCommand,
+  type KeptSession,
+  type KeptSubscriptions,
+  keptPacketIdentifierMax,
+} from "../registry/session-store.ts";
 import type { RegistryStore } from "../registry/store.ts";
 import type { CommandOutcome } from "./bridge.ts";
+import type { KeptSessionWriter } from "./kept-session.ts";
 import { commandBytesMax, commandTimeoutMillis, configRetryMillis, downlinkWindowMax } from "./limits.ts";
 import type { BridgeObserver } from "./observer.ts";
 
@@ -32,6 +43,10 @@ export interface DownlinkOwner {
   /** The client's Receive Maximum and Maximum Packet Size; 65,535 and infinite where it named none. */
   readonly clientReceiveMaximum: number;
   readonly clientPacketBytesMax: number;
+  /** Whether as much was written as may wait for a peer that does not read. */
+  readonly isOutgoingFull: boolean;
+  /** Where the Session is kept beyond the connection. */
+  readonly kept: KeptSessionWriter | undefined;
   queue(bytes: Uint8Array): void;
   noteActivity(what: "configSendMs" | "configAckMs"): void;
   /** There is a new due time. */
@@ -40,24 +55,50 @@ export interface DownlinkOwner {
 
 type Granted = 0 | 1;
 type Answer = (outcome: CommandOutcome) => void;
+
+interface Command {
+  readonly subfolder: string;
+  readonly payload: Uint8Array;
+  /** No answer once it timed out, or where nobody waits. */
+  answer: Answer | undefined;
+  readonly dueMillis: number;
+  /** The store has it until the device acknowledges it. */
+  readonly isKept: boolean;
+}
 type InFlight =
-  | { readonly kind: "config"; readonly version: number }
-  /** No `answer` once it timed out. */
-  | { readonly kind: "command"; answer: Answer | undefined; readonly dueMillis: number };
+  | { readonly kind: "config"; readonly version: number; readonly payload: Uint8Array }
+  | ({ readonly kind: "command" } & Command);
+/** A kept command that waits for the window; its Packet Identifier is the store's. */
+type Waiting = Command & { readonly packetIdentifier: number; readonly mayHaveBeenSent: boolean };
+
+/** What another connection of the same Session goes on with. */
+export interface DownlinkState {
+  readonly subscriptions: KeptSubscriptions;
+  /** By Packet Identifier, oldest first. */
+  readonly inFlight: ReadonlyMap<number, InFlight>;
+  readonly waiting: readonly Waiting[];
+  readonly sentVersion: number;
+  readonly isConfigWaiting: boolean;
+  readonly lastPacketIdentifier: number;
+}
 
 export class Downlink {
   readonly #ports: DownlinkPorts;
   readonly #owner: DownlinkOwner;
   /** By Packet Identifier, oldest first; made when first needed. */
   #inFlight: Map<number, InFlight> | undefined;
+  /** Kept commands behind the window, oldest first; at most as many as the store keeps. */
+  #waiting: Waiting[] = [];
   #lastPacketIdentifier = 0;
   #config: Granted | undefined;
   #commands: Granted | undefined;
   #isConfigInFlight = false;
   /** A config should go out as soon as the one before is acknowledged, or the window opens. */
   #isConfigWaiting = false;
-  /** The store could not look the config up; infinite while nothing is owed. */
-  #configRetryAtMillis = Number.POSITIVE_INFINITY;
+  /** The Session was taken up from the store: a version that the device acknowledged is not sent again. */
+  #mayPassOverAcknowledged = false;
+  /** The store could not look the config up, or the peer does not read; infinite while nothing is owed. */
+  #retryAtMillis = Number.POSITIVE_INFINITY;
   #sentVersion = 0;
   #isClosed = false;
 
@@ -77,13 +118,18 @@ export class Downlink {
     return list;
   }
 
-  /** When the first command in flight times out, or the config is looked up again; infinite while neither waits. */
+  get keptSubscriptions(): KeptSubscriptions {
+    return {
+      ...(this.#config === undefined ? undefined : { config: this.#config }),
+      ...(this.#commands === undefined ? undefined : { commands: this.#commands }),
+    };
+  }
+
+  /** When the first command times out, or the config is looked up again; infinite while neither waits. */
   get dueMillis(): number {
-    for (const item of this.#inFlight?.values() ?? []) {
-      if (item.kind !== "command" || item.answer === undefined) continue;
-      return Math.min(item.dueMillis, this.#configRetryAtMillis);
-    }
-    return this.#configRetryAtMillis;
+    let dueMillis = this.#retryAtMillis;
+    for (const command of this.#commandsAwaited()) dueMillis = Math.min(dueMillis, command.dueMillis);
+    return dueMillis;
   }
 
   /** Notes a subscription. Its config goes out with {@link sendConfig}, after the SUBACK. */
@@ -103,57 +149,53 @@ export class Downlink {
   /** Sends the latest config whether the device has it or not. */
   sendConfig(): void {
     this.#sentVersion = 0;
+    this.#mayPassOverAcknowledged = false;
     this.configChanged();
   }
 
-  /** Sends the latest config unless the device has it; later, while one is unacknowledged. */
+  /** Sends the latest config unless the device has it; later, while one is unacknowledged or the peer does not read. */
   configChanged(): void {
-    this.#configRetryAtMillis = Number.POSITIVE_INFINITY;
+    this.#retryAtMillis = Number.POSITIVE_INFINITY;
     if (this.#config === undefined) return;
     this.#isConfigWaiting = this.#isConfigInFlight || (this.#config === 1 && this.#isWindowFull());
     if (this.#isConfigWaiting) return;
+    if (this.#owner.isOutgoingFull) {
+      this.#retryLater();
+      return;
+    }
     this.#ports.registry.lookUpConfig(this.#deviceRef(), (config) => {
       if (this.#isClosed || this.#config === undefined || config === undefined) return;
       if (config === "unavailable") {
-        this.#configRetryAtMillis = this.#ports.clock.monotonicMillis() + configRetryMillis;
-        this.#owner.downlinkMoved();
+        this.#retryLater();
         return;
       }
       // The store may have needed time; the answer to another question may have gone out meanwhile.
       if (this.#isConfigInFlight) this.#isConfigWaiting = true;
-      else if (config.version > this.#sentVersion) this.#publishConfig(config, this.#config);
+      else if (config.version > this.#sentVersion && !this.#isPassedOver(config)) {
+        this.#publishConfig(config, this.#config);
+      }
     });
   }
 
   sendCommand(command: { readonly payload: Uint8Array; readonly subfolder: string }, answer: Answer): void {
-    const { clock, observer } = this.#ports;
+    const { kept } = this.#owner;
     const qos = this.#commands;
-    if (qos === undefined) {
-      answer("not_subscribed");
-      return;
-    }
-    if (command.payload.length > commandBytesMax) {
-      answer("too_large");
-      return;
-    }
-    if (qos === 1 && this.#isWindowFull()) {
-      answer("too_many");
-      return;
-    }
-    const packetIdentifier = qos === 1 ? this.#nextPacketIdentifier() : undefined;
-    const topic = commandTopic(this.#owner.deviceInTopics, command.subfolder);
-    if (!this.#publish(topic, command.payload, packetIdentifier)) {
-      answer("too_large");
-      return;
-    }
-    observer.sent({ kind: "command", qos, payloadBytes: command.payload.length });
-    if (packetIdentifier === undefined) {
-      answer("delivered");
-      return;
-    }
-    const dueMillis = clock.monotonicMillis() + commandTimeoutMillis;
-    this.#track(packetIdentifier, { kind: "command", answer, dueMillis });
-    this.#owner.downlinkMoved();
+    if (qos === undefined) answer("not_subscribed");
+    else if (command.payload.length > commandBytesMax) answer("too_large");
+    else if (this.#owner.isOutgoingFull) answer("too_many");
+    else if (qos === 1 && kept !== undefined) this.#keepCommand(kept, command, answer);
+    else this.#sendNow(command, qos, answer);
+  }
+
+  /** A command was queued in the store while this connection came up, and may be none of those it found there. */
+  takeKept(command: KeptCommand): void {
+    const { packetIdentifier } = command;
+    const isKnown =
+      this.#inFlight?.has(packetIdentifier) === true ||
+      this.#waiting.some((one) => one.packetIdentifier === packetIdentifier);
+    if (isKnown || this.#isClosed) return;
+    this.#waiting.push(waitingOf(command));
+    this.#sendWaiting();
   }
 
   /** A PUBACK; one for nothing in flight is ignored. @param reasonCode 0x80 and above: the device refused it. */
@@ -162,34 +204,161 @@ export class Downlink {
     if (item === undefined) return;
     this.#inFlight?.delete(packetIdentifier);
     if (item.kind === "command") {
+      if (item.isKept) this.#owner.kept?.removeCommand(packetIdentifier);
       item.answer?.("delivered");
     } else {
       this.#isConfigInFlight = false;
       if (reasonCode < 0x80) this.#configAcknowledged(item.version);
     }
     if (this.#isConfigWaiting) this.configChanged();
+    this.#sendWaiting();
   }
 
   /** Commands past their time are answered, and a config still owed is looked up again. */
   expire(nowMillis: number): void {
-    if (nowMillis >= this.#configRetryAtMillis) this.configChanged();
-    for (const item of this.#inFlight?.values() ?? []) {
-      if (item.kind !== "command" || item.answer === undefined) continue;
-      if (item.dueMillis > nowMillis) return;
-      const { answer } = item;
-      item.answer = undefined;
-      answer("timed_out");
+    if (nowMillis >= this.#retryAtMillis) {
+      this.configChanged();
+      this.#sendWaiting();
+    }
+    for (const command of this.#commandsAwaited()) {
+      if (command.dueMillis > nowMillis) continue;
+      const { answer } = command;
+      command.answer = undefined;
+      answer?.(command.isKept ? "queued" : "timed_out");
     }
   }
 
-  /** The connection is gone: nothing in flight will be acknowledged. */
+  /** Another connection goes on with all this; {@link close} then has nothing to answer. */
+  handOver(): DownlinkState {
+    const state: DownlinkState = {
+      subscriptions: this.keptSubscriptions,
+      inFlight: this.#inFlight ?? new Map(),
+      waiting: this.#waiting,
+      sentVersion: this.#sentVersion,
+      isConfigWaiting: this.#isConfigWaiting || this.#retryAtMillis !== Number.POSITIVE_INFINITY,
+      lastPacketIdentifier: this.#lastPacketIdentifier,
+    };
+    this.#inFlight = undefined;
+    this.#waiting = [];
+    return state;
+  }
+
+  /** Goes on where another connection stopped. Call once, when CONNACK is on its way. */
+  takeOver(state: DownlinkState): void {
+    this.#config = state.subscriptions.config;
+    this.#commands = state.subscriptions.commands;
+    this.#sentVersion = state.sentVersion;
+    this.#isConfigWaiting = state.isConfigWaiting;
+    this.#lastPacketIdentifier = state.lastPacketIdentifier;
+    const behind: Waiting[] = [];
+    for (const [packetIdentifier, item] of state.inFlight) {
+      const fits = !this.#isWindowFull() && behind.length === 0;
+      if (fits && this.#resend(packetIdentifier, item)) continue;
+      if (item.kind === "config") this.#isConfigWaiting = true;
+      else if (item.isKept) behind.push({ ...item, packetIdentifier, mayHaveBeenSent: true });
+      else item.answer?.("connection_lost");
+    }
+    this.#waiting = [...behind, ...state.waiting];
+    this.#sendWaiting();
+    if (this.#isConfigWaiting && !this.#isConfigInFlight) this.configChanged();
+    this.#owner.downlinkMoved();
+  }
+
+  /** Goes on with a Session of the store. Call once, when CONNACK is on its way. */
+  resume(session: KeptSession): void {
+    this.#config = session.subscriptions.config;
+    this.#commands = session.subscriptions.commands;
+    this.#mayPassOverAcknowledged = true;
+    this.#waiting = session.commands.map(waitingOf);
+    this.#sendWaiting();
+    this.configChanged();
+  }
+
+  /** The connection is gone: nothing in flight will be acknowledged on it. */
   close(): void {
     this.#isClosed = true;
-    const items = [...(this.#inFlight?.values() ?? [])];
+    const commands = [...this.#commandsAwaited()];
     this.#inFlight = undefined;
-    for (const item of items) {
-      if (item.kind === "command") item.answer?.("connection_lost");
+    this.#waiting = [];
+    for (const { answer, isKept } of commands) answer?.(isKept ? "queued" : "connection_lost");
+  }
+
+  #sendNow(
+    command: { readonly payload: Uint8Array; readonly subfolder: string },
+    qos: Granted,
+    answer: Answer,
+  ): void {
+    if (qos === 1 && this.#isWindowFull()) {
+      answer("too_many");
+      return;
     }
+    const packetIdentifier = qos === 1 ? this.#nextPacketIdentifier() : undefined;
+    const topic = commandTopic(this.#owner.deviceInTopics, command.subfolder);
+    if (!this.#publish(topic, command.payload, packetIdentifier, false)) {
+      answer("too_large");
+      return;
+    }
+    this.#ports.observer.sent({ kind: "command", qos, payloadBytes: command.payload.length });
+    if (packetIdentifier === undefined) {
+      answer("delivered");
+      return;
+    }
+    const dueMillis = this.#ports.clock.monotonicMillis() + commandTimeoutMillis;
+    const { subfolder, payload } = command;
+    this.#track(packetIdentifier, { kind: "command", isKept: false, subfolder, payload, answer, dueMillis });
+    this.#owner.downlinkMoved();
+  }
+
+  /** Durable first, then sent: what the sender is told holds over a restart. */
+  #keepCommand(
+    kept: KeptSessionWriter,
+    { subfolder, payload }: { readonly payload: Uint8Array; readonly subfolder: string },
+    answer: Answer,
+  ): void {
+    const dueMillis = this.#ports.clock.monotonicMillis() + commandTimeoutMillis;
+    kept.queueCommand({ subfolder, payload }).then((outcome) => {
+      if (outcome === undefined) answer("store_unavailable");
+      else if (outcome.kind === "no_session") answer("not_connected");
+      else if (outcome.kind !== "queued") answer(outcome.kind);
+      else if (this.#isClosed) answer("queued");
+      else {
+        const { packetIdentifier } = outcome;
+        const command = { packetIdentifier, subfolder, payload, answer, dueMillis };
+        this.#waiting.push({ ...command, isKept: true, mayHaveBeenSent: false });
+        this.#sendWaiting();
+        this.#owner.downlinkMoved();
+      }
+    });
+  }
+
+  /** Kept commands go out as the window allows; what is too large for this client stays in the store for another. */
+  #sendWaiting(): void {
+    while (this.#waiting.length > 0 && !this.#isWindowFull()) {
+      if (this.#owner.isOutgoingFull) {
+        this.#retryLater();
+        return;
+      }
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      const { packetIdentifier, mayHaveBeenSent, ...command } = next;
+      const topic = commandTopic(this.#owner.deviceInTopics, command.subfolder);
+      if (!this.#publish(topic, command.payload, packetIdentifier, mayHaveBeenSent)) {
+        command.answer?.("too_large");
+        continue;
+      }
+      this.#ports.observer.sent({ kind: "command", qos: 1, payloadBytes: command.payload.length });
+      this.#track(packetIdentifier, { kind: "command", ...command });
+    }
+  }
+
+  #resend(packetIdentifier: number, item: InFlight): boolean {
+    const { deviceInTopics } = this.#owner;
+    const topic =
+      item.kind === "config" ? configTopic(deviceInTopics) : commandTopic(deviceInTopics, item.subfolder);
+    if (!this.#publish(topic, item.payload, packetIdentifier, true)) return false;
+    if (item.kind === "config") this.#isConfigInFlight = true;
+    this.#track(packetIdentifier, item);
+    return true;
   }
 
   #publishConfig(config: DeviceConfigVersion, qos: Granted): void {
@@ -201,12 +370,21 @@ export class Downlink {
     const topic = configTopic(this.#owner.deviceInTopics);
     // MQTT 5.0 §3.1.2.11.4: what is too large for the client counts as sent.
     this.#sentVersion = config.version;
-    if (!this.#publish(topic, config.binaryData, packetIdentifier)) return;
+    if (!this.#publish(topic, config.binaryData, packetIdentifier, false)) return;
     this.#ports.observer.sent({ kind: "config", qos, payloadBytes: config.binaryData.length });
     this.#owner.noteActivity("configSendMs");
     if (packetIdentifier === undefined) return;
     this.#isConfigInFlight = true;
-    this.#track(packetIdentifier, { kind: "config", version: config.version });
+    this.#track(packetIdentifier, { kind: "config", version: config.version, payload: config.binaryData });
+  }
+
+  #isPassedOver(config: DeviceConfigVersion): boolean {
+    return this.#mayPassOverAcknowledged && config.deviceAckMs !== undefined;
+  }
+
+  #retryLater(): void {
+    this.#retryAtMillis = this.#ports.clock.monotonicMillis() + configRetryMillis;
+    this.#owner.downlinkMoved();
   }
 
   #configAcknowledged(version: number): void {
@@ -216,11 +394,11 @@ export class Downlink {
     this.#ports.registry.acknowledgeConfig(this.#deviceRef(), version, atMs).catch(() => undefined);
   }
 
-  #publish(topic: string, payload: Uint8Array, packetIdentifier: number | undefined): boolean {
+  #publish(topic: string, payload: Uint8Array, packetIdentifier: number | undefined, dup: boolean): boolean {
     const bytes = encodePublish(
       {
         type: "publish",
-        dup: false,
+        dup,
         qos: packetIdentifier === undefined ? 0 : 1,
         retain: false,
         topic,
@@ -234,6 +412,14 @@ export class Downlink {
     return true;
   }
 
+  /** Commands whose sender waits: in flight first, each kind oldest first. */
+  *#commandsAwaited(): Iterable<Command> {
+    for (const item of this.#inFlight?.values() ?? []) {
+      if (item.kind === "command" && item.answer !== undefined) yield item;
+    }
+    for (const command of this.#waiting) if (command.answer !== undefined) yield command;
+  }
+
   #track(packetIdentifier: number, item: InFlight): void {
     this.#inFlight ??= new Map();
     this.#inFlight.set(packetIdentifier, item);
@@ -244,9 +430,11 @@ export class Downlink {
   }
 
   #nextPacketIdentifier(): number {
-    // At most 20 are in use, so a free one is near.
+    // At most 20 are in use, so a free one is near. Those below belong to the store where a Session is kept.
+    const floor = this.#owner.kept === undefined ? 0 : keptPacketIdentifierMax;
     do {
-      this.#lastPacketIdentifier = (this.#lastPacketIdentifier % 0xffff) + 1;
+      const last = Math.max(this.#lastPacketIdentifier, floor);
+      this.#lastPacketIdentifier = last >= 0xffff ? floor + 1 : last + 1;
     } while (this.#inFlight?.has(this.#lastPacketIdentifier));
     return this.#lastPacketIdentifier;
   }
@@ -254,4 +442,8 @@ export class Downlink {
   #deviceRef(): DeviceRef {
     return { ...this.#owner.principal.registry, device: this.#owner.principal.deviceId };
   }
+}
+
+function waitingOf(command: KeptCommand): Waiting {
+  return { ...command, isKept: true, answer: undefined, dueMillis: Number.POSITIVE_INFINITY };
 }

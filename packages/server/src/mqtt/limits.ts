@@ -36,6 +36,16 @@ export const storeWaitMillis = 5_000;
 /** How long `drain` waits for what was taken to become durable. */
 export const drainWaitMillis = 2_000;
 
+/** How long a Session outlives its connection at most (announced Session Expiry Interval). */
+export const sessionExpirySecondsMax = 86_400;
+/** After a handover the old socket stays for the client's DISCONNECT at most this long. */
+export const handoverWaitMillis = 2_000;
+/**
+ * Written and not yet taken by the network: above it a connection gets no more configs and commands. The host
+ * gives a peer up that lets more than twice of this wait.
+ */
+export const outgoingBytesMax = 1024 * 1024;
+
 /** A session's new token is verified at most this often; the CONNECT's own does not count. */
 export const reauthenticationIntervalMillis = 5_000;
 

@@ -9,23 +9,32 @@
  * (`downlink.ts`).
  */
 import { type TopicUser, utf8Length } from "@mayfly/core";
-import type { AuthPacket, ClientPacket, ProtocolVersion, PublishPacket } from "@mayfly/core/mqtt";
+import type {
+  AuthPacket,
+  ClientPacket,
+  DisconnectPacket,
+  ProtocolVersion,
+  PublishPacket,
+} from "@mayfly/core/mqtt";
+import { reasonCode } from "@mayfly/core/mqtt";
 import { encodePingresp, encodePuback, encodeSuback, encodeUnsuback } from "@mayfly/core/mqtt-server";
 import type { Admission, DevicePrincipal } from "../auth/admission.ts";
 import { rejudge } from "../auth/rejudgement.ts";
 import type { AdmissionRecord } from "../registry/model.ts";
+import type { KeptSession } from "../registry/session-store.ts";
 import type { LookUp } from "../registry/store.ts";
 import { eventBytesMax, type Intake, stateBytesMax } from "../telemetry/intake.ts";
 import { ActivityNotes } from "./activity-notes.ts";
 import type { BridgePorts, CommandOutcome } from "./bridge.ts";
 import { type CloseReason, reasonOnWire } from "./close-reason.ts";
 import type { ConnectRequest } from "./connect-request.ts";
-import { Downlink, type DownlinkOwner } from "./downlink.ts";
-import { drainWaitMillis, messageIdBytesMax } from "./limits.ts";
+import { Downlink, type DownlinkOwner, type DownlinkState } from "./downlink.ts";
+import { KeptSessionWriter } from "./kept-session.ts";
+import { drainWaitMillis, messageIdBytesMax, sessionExpirySecondsMax } from "./limits.ts";
 import type { LinkFacts } from "./observer.ts";
 import { PublishTopics } from "./publish-topics.ts";
 import { Reauthentication, type ReauthenticationOwner } from "./reauthentication.ts";
-import { subscribe, unsubscribe } from "./subscriptions.ts";
+import { type SubscribeAnswer, subscribe, unsubscribe } from "./subscriptions.ts";
 import { type HeldTotal, Uplink, type UplinkOwner } from "./uplink.ts";
 
 /** What a session asks of the connection below it. */
@@ -41,6 +50,8 @@ export interface SessionCarrier {
   reschedule(): void;
   /** Grows with each change of the registry. */
   readonly changesSeen: number;
+  /** Whether as much was written as may wait for a peer that does not read. */
+  readonly isOutgoingFull: boolean;
   /** Has the session judged again. */
   rejudgeLater(): void;
   /** @param reasonString tells the peer this instead of the reason's own. */
@@ -52,6 +63,10 @@ export interface SessionOrder {
   readonly principal: DevicePrincipal;
   readonly link: LinkFacts;
   readonly keepAliveMillis: number;
+  /** How long the Session outlives the connection: 0, or where the registry keeps Sessions at most a day. */
+  readonly sessionExpirySeconds: number;
+  /** The Session is kept, or was before and goes on until this connection ends. */
+  readonly isKept: boolean;
 }
 
 /** Shared by all sessions of the bridge. */
@@ -71,6 +86,9 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
   readonly uplink: Uplink;
   readonly downlink: Downlink;
   readonly wantsProblemInformation: boolean;
+  readonly sessionExpirySeconds: number;
+  /** Undefined where the Session ends with the connection. */
+  readonly kept: KeptSessionWriter | undefined;
   /** Undefined where CONNECT named no Authentication Method. */
   readonly #reauthentication: Reauthentication | undefined;
   readonly #ports: BridgePorts;
@@ -83,6 +101,8 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
   #deadlineMillis = 0;
   #deadlineBecause: CloseReason = "token_expired";
   #drainEndsMillis = Number.POSITIVE_INFINITY;
+  readonly #askedSessionExpirySeconds: number;
+  #isClosed = false;
 
   constructor(ports: BridgePorts, services: SessionServices, carrier: SessionCarrier, order: SessionOrder) {
     const { request, principal, link } = order;
@@ -95,11 +115,15 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
     this.clientReceiveMaximum = request.receiveMaximum;
     this.clientPacketBytesMax = request.packetBytesMax;
     this.wantsProblemInformation = request.wantsProblemInformation;
+    this.#askedSessionExpirySeconds = request.sessionExpirySeconds;
+    this.sessionExpirySeconds = order.sessionExpirySeconds;
+    const device = { ...principal.registry, device: principal.deviceId };
+    this.kept = order.isKept ? new KeptSessionWriter(ports, device, order.sessionExpirySeconds) : undefined;
     this.admittedMillis = ports.clock.monotonicMillis();
     this.connectedMs = Math.floor(ports.clock.wallSeconds() * 1000);
     this.#user = userOf(principal);
     this.#topics = new PublishTopics(this.#user);
-    this.#notes = new ActivityNotes(ports, { ...principal.registry, device: principal.deviceId });
+    this.#notes = new ActivityNotes(ports, device);
     const { clock, random, observer, registry } = ports;
     const { admission, intake, heldTotal } = services;
     this.uplink = new Uplink({ clock, random, observer, intake, heldTotal }, this);
@@ -122,6 +146,10 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
 
   get changesSeen(): number {
     return this.#carrier.changesSeen;
+  }
+
+  get isOutgoingFull(): boolean {
+    return this.#carrier.isOutgoingFull;
   }
 
   get knowsReceiveMaximum(): boolean {
@@ -198,17 +226,13 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
           this.#carrier.end("topic_not_own");
           return;
         }
-        const { packetIdentifier } = packet;
-        const { reasonCodes } = answer;
-        this.#carrier.queue(encodeSuback({ type: "suback", packetIdentifier, reasonCodes }, this.version));
-        if (answer.wantsConfig) this.downlink.sendConfig();
+        this.#answerSubscribe(packet.packetIdentifier, answer);
         return;
       }
       case "unsubscribe": {
-        const reasonCodes = unsubscribe(packet, this.#user, this.version, this.downlink);
-        const { packetIdentifier } = packet;
-        this.#carrier.queue(
-          encodeUnsuback({ type: "unsuback", packetIdentifier, reasonCodes }, this.version),
+        this.#answerUnsubscribe(
+          packet.packetIdentifier,
+          unsubscribe(packet, this.#user, this.version, this.downlink),
         );
         return;
       }
@@ -216,8 +240,7 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
         this.#authenticate(packet);
         return;
       case "disconnect":
-        this.uplink.takeHeld();
-        this.#carrier.end("client_disconnected");
+        this.#disconnect(packet);
         return;
       default:
         // A second CONNECT [MQTT-3.1.0-2], and QoS 2's packets, which belong to nothing: no PUBLISH of QoS 2 goes
@@ -253,7 +276,9 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
 
   /** A token was verified in this session: what it gives holds from now on, its rights and its deadline. */
   renewed(principal: DevicePrincipal): void {
+    const keyChanged = principal.keyFingerprint !== this.#principal.keyFingerprint;
     this.#principal = principal;
+    if (keyChanged) this.#save();
     this.#user = userOf(principal);
     this.#topics = this.#topics.forUser(this.#user);
     this.#notes.noteKey(principal.keyId);
@@ -263,6 +288,32 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
 
   rejudgeLater(): void {
     this.#carrier.rejudgeLater();
+  }
+
+  /**
+   * The first thing a session does behind its CONNACK.
+   * @param found what was kept of the Session, by another connection or the store; a new one begins without.
+   */
+  begin(found: DownlinkState | KeptSession | undefined): void {
+    if (found === undefined) {
+      this.#save(true);
+      return;
+    }
+    if ("inFlight" in found) this.downlink.takeOver(found);
+    else this.downlink.resume(found);
+    this.#save();
+  }
+
+  /** The client wants nothing of the Session that was kept before: Clean Start 1. */
+  endKeptBefore(): void {
+    const { registry, deviceId } = this.#principal;
+    this.#ports.registry.endSession({ ...registry, device: deviceId }).catch(() => undefined);
+  }
+
+  /** Another connection of the device goes on with its Session: what there is to go on with. */
+  handOver(): DownlinkState {
+    this.kept?.handedOn();
+    return this.downlink.handOver();
   }
 
   /** Takes nothing more; ends when what was taken is durable, or soon after. */
@@ -277,9 +328,11 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
 
   /** The last words: answers who waits, and tells the registry what is still noted. */
   close(because: CloseReason): void {
+    this.#isClosed = true;
     this.#reauthentication?.close();
     this.uplink.close();
     this.downlink.close();
+    this.kept?.leave();
     const { status } = reasonOnWire(because);
     if (status !== undefined) this.#notes.noteError(status);
     this.#notes.tell(this.#ports.clock.monotonicMillis());
@@ -314,6 +367,56 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
   }
 
   // ── Its own ───────────────────────────────────────────────────────────────────────────────────────────
+
+  /** @returns whether what the client is told of its subscriptions will hold. */
+  async #save(isNew = false): Promise<boolean> {
+    const { keyFingerprint } = this.#principal;
+    const subscriptions = this.downlink.keptSubscriptions;
+    return (await this.kept?.save({ keyFingerprint, subscriptions }, isNew)) ?? true;
+  }
+
+  #answerSubscribe(packetIdentifier: number, { reasonCodes, wantsConfig }: SubscribeAnswer): void {
+    const answer = (codes: readonly number[]) => {
+      const suback = { type: "suback", packetIdentifier, reasonCodes: codes } as const;
+      this.#carrier.queue(encodeSuback(suback, this.version));
+      if (wantsConfig) this.downlink.sendConfig();
+    };
+    if (this.kept === undefined) {
+      answer(reasonCodes);
+      return;
+    }
+    // A SUBACK promises a subscription that outlives the connection: first it must be durable.
+    this.#save().then((isDurable) => {
+      if (this.#isClosed) return;
+      answer(isDurable ? reasonCodes : reasonCodes.map(() => reasonCode.unspecifiedError));
+    });
+  }
+
+  #answerUnsubscribe(packetIdentifier: number, reasonCodes: readonly number[]): void {
+    const answer = () => {
+      const unsuback = { type: "unsuback", packetIdentifier, reasonCodes } as const;
+      this.#carrier.queue(encodeUnsuback(unsuback, this.version));
+    };
+    if (this.kept === undefined) {
+      answer();
+      return;
+    }
+    this.#save().then(() => {
+      if (!this.#isClosed) answer();
+    });
+  }
+
+  #disconnect({ properties }: DisconnectPacket): void {
+    const asked = properties?.sessionExpiryInterval;
+    if (asked !== undefined && asked > 0 && this.#askedSessionExpirySeconds === 0) {
+      // 5.0 §3.14.2.2.2: what began with 0 cannot be prolonged at the end.
+      this.#carrier.end("protocol_error");
+      return;
+    }
+    if (asked !== undefined) this.kept?.changeExpiry(Math.min(asked, sessionExpirySecondsMax));
+    this.uplink.takeHeld();
+    this.#carrier.end("client_disconnected");
+  }
 
   #authenticate(packet: AuthPacket): void {
     // [MQTT-4.12.0-7]: without a method in CONNECT there is nothing to authenticate again by.

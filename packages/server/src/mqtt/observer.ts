@@ -52,6 +52,10 @@ export interface BridgeObserver extends AdmissionObserver {
     readonly protocolVersion: ProtocolVersion;
     readonly link: LinkFacts;
     readonly tookOver: boolean;
+    /** Of the connection that made way for it. */
+    readonly linkBefore?: LinkFacts;
+    /** A Session that was kept goes on (Session Present). */
+    readonly resumed: boolean;
     /** From the link's opening to the CONNACK. */
     readonly millis: number;
     /** The live session ends at the latest here (wall time, seconds). */
@@ -63,6 +67,13 @@ export interface BridgeObserver extends AdmissionObserver {
     readonly deviceName?: DeviceName;
     readonly authenticity?: "authentic" | "unauthenticated";
     readonly link: LinkFacts;
+  }): void;
+  /** Connections of one device keep pushing each other out: told once in ten minutes. The newer one waits. */
+  takeoverStorm(facts: {
+    readonly principal: DevicePrincipal;
+    /** Of the connection that is there, and of the one that comes. */
+    readonly links: readonly [LinkFacts, LinkFacts];
+    readonly delayMillis: number;
   }): void;
   /** A live session got its next token in place. */
   renewed(facts: {

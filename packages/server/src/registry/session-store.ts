@@ -46,6 +46,19 @@ export interface KeptSession {
   readonly commands: readonly KeptCommand[];
 }
 
+export interface SessionToSave extends Omit<KeptSession, "commands"> {
+  /** The connection that has it from now on: a name no other connection of this process has. */
+  readonly owner: string;
+  readonly isNew: boolean;
+}
+
+export interface CommandToQueue {
+  readonly subfolder: string;
+  readonly payload: Uint8Array;
+  /** The connection is there and sends it as soon as it is queued. */
+  readonly isSentNow: boolean;
+}
+
 export type QueueCommandOutcome =
   | { readonly kind: "queued"; readonly packetIdentifier: number }
   /** No Session is kept, or it is over. */
@@ -61,24 +74,15 @@ export interface SessionStore {
    * Makes the device's Session, or replaces all of it but its commands; it is connected from now on, owned by
    * connection `owner`. `isNew`: nothing of a Session before it stays, its commands neither; otherwise all
    * commands count as perhaps sent from now on, since its connection sends them.
-   * @throws {StoreError} not_found: the device is gone.
+   * @throws {StoreError} not_found: the device is gone, or its key is not one that may verify (any more).
    */
-  saveSession(
-    device: DeviceRef,
-    session: Omit<KeptSession, "commands"> & { readonly owner: string; readonly isNew: boolean },
-  ): Promise<void>;
-  /** Its connection is over: it ends `expirySeconds` from now. Ignored unless `owner` owns it. */
+  saveSession(device: DeviceRef, session: SessionToSave): Promise<void>;
+  /** Its connection is over: it ends `expirySeconds` from now, and nobody owns it. Ignored unless `owner` does. */
   leaveSession(device: DeviceRef, owner: string, expirySeconds: number): Promise<void>;
-  /** Ends it now, with its commands. Without `owner` whoever owns it. */
+  /** Ends it now, with its commands. With `owner`: ignored unless that connection owns it. */
   endSession(device: DeviceRef, owner?: string): Promise<void>;
-  /**
-   * Queues a command for a Session that lives, connected or not; durable when it resolves.
-   * @param isSentNow the connection is there and sends it as soon as this resolves.
-   */
-  queueCommand(
-    device: DeviceRef,
-    command: { readonly subfolder: string; readonly payload: Uint8Array; readonly isSentNow: boolean },
-  ): Promise<QueueCommandOutcome>;
+  /** Queues a command for a Session that lives, connected or not; durable when it resolves. */
+  queueCommand(device: DeviceRef, command: CommandToQueue): Promise<QueueCommandOutcome>;
   /** The device acknowledged it. Unknown ones are ignored. */
   removeCommand(device: DeviceRef, packetIdentifier: number): Promise<void>;
 }

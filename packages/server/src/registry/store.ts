@@ -16,6 +16,7 @@ import type {
   RegistryRecord,
   RegistryRef,
 } from "./model.ts";
+import type { SessionStore } from "./session-store.ts";
 
 export type StoreErrorCode =
   | "already_exists"
@@ -85,7 +86,7 @@ export interface ActivityUpdate {
   readonly activity: DeviceActivity;
 }
 
-export interface RegistryStore {
+export interface RegistryStore extends SessionStore {
   /** @throws {StoreError} already_exists. The store makes numId; the record given carries none. */
   createRegistry(record: Omit<RegistryRecord, "numId" | "createdMs" | "updatedMs">): Promise<RegistryRecord>;
   findRegistry(ref: RegistryRef): Promise<RegistryRecord | undefined>;

@@ -83,6 +83,9 @@ function openLink(
       isClosing = true;
       closeTimer = endOrDestroy(socket);
     },
+    get bufferedBytes() {
+      return socket.writableLength;
+    },
     pause: () => {
       socket.pause();
     },

@@ -18,6 +18,12 @@ import type {
   RegistryRecord,
   RegistryRef,
 } from "../../registry/model.ts";
+import type {
+  CommandToQueue,
+  KeptSession,
+  QueueCommandOutcome,
+  SessionToSave,
+} from "../../registry/session-store.ts";
 import {
   type ActivityUpdate,
   type AdminTokenRecord,
@@ -34,6 +40,7 @@ import { assertRetiringKeysDated } from "../key-dates.ts";
 import { drawNumIds, isNumId } from "../num-id.ts";
 import { ChangeTeller } from "./change-teller.ts";
 import { KeyOwnership } from "./key-ownership.ts";
+import { MemorySessions } from "./memory-sessions.ts";
 
 export interface MemoryRegistryStorePorts {
   readonly clock: Pick<Clock, "wallSeconds">;
@@ -66,6 +73,10 @@ class MemoryRegistryStore implements RegistryStore {
   readonly #numIdsIssued = new Set<string>();
   readonly #tokens = new Map<string, AdminTokenRecord>();
   readonly #changes = new ChangeTeller();
+  readonly #sessions = new MemorySessions({
+    findDevice: (ref) => this.#findDevice(ref)?.facts,
+    nowMs: () => this.#nowMs(),
+  });
   #sequence = 0;
   #isClosed = false;
 
@@ -191,6 +202,7 @@ class MemoryRegistryStore implements RegistryStore {
       ...(typeof notBeforeNow === "number" ? { tokensNotBeforeSeconds: notBeforeNow } : {}),
       updatedMs: this.#nowMs(),
     };
+    this.#sessions.keysReplaced(stored.facts.numId, stored.facts.keys);
     this.#tell("device_updated", ref, stored.facts.deviceId);
     return recordOf(stored);
   }
@@ -202,6 +214,7 @@ class MemoryRegistryStore implements RegistryStore {
     this.#ownership(ref.project).replace(stored.facts.numId, stored.facts.keys, []);
     registry.devices.delete(stored.facts.deviceId);
     registry.byNumId.delete(stored.facts.numId);
+    this.#sessions.keysReplaced(stored.facts.numId, []);
     this.#tell("device_deleted", ref, stored.facts.deviceId);
   }
 
@@ -273,6 +286,35 @@ class MemoryRegistryStore implements RegistryStore {
     }
     const stored = this.#findDevice(ref);
     answer(stored === undefined ? undefined : latestConfig(stored));
+  }
+
+  lookUpSession(ref: DeviceRef, answer: (session: LookUp<KeptSession>) => void): void {
+    answer(this.#isClosed ? "unavailable" : this.#sessions.find(ref));
+  }
+
+  async saveSession(ref: DeviceRef, session: SessionToSave): Promise<void> {
+    this.#refuseIfClosed();
+    this.#sessions.save(ref, session);
+  }
+
+  async leaveSession(ref: DeviceRef, owner: string, expirySeconds: number): Promise<void> {
+    this.#refuseIfClosed();
+    this.#sessions.leave(ref, owner, expirySeconds);
+  }
+
+  async endSession(ref: DeviceRef, owner?: string): Promise<void> {
+    this.#refuseIfClosed();
+    this.#sessions.end(ref, owner);
+  }
+
+  async queueCommand(ref: DeviceRef, command: CommandToQueue): Promise<QueueCommandOutcome> {
+    this.#refuseIfClosed();
+    return this.#sessions.queue(ref, command);
+  }
+
+  async removeCommand(ref: DeviceRef, packetIdentifier: number): Promise<void> {
+    this.#refuseIfClosed();
+    this.#sessions.remove(ref, packetIdentifier);
   }
 
   /** Written at once: in memory there is nothing to gain by waiting. */

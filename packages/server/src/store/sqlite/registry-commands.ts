@@ -11,6 +11,7 @@ import type {
   RegistryRecord,
   RegistryRef,
 } from "../../registry/model.ts";
+import type { CommandToQueue, QueueCommandOutcome, SessionToSave } from "../../registry/session-store.ts";
 import type {
   ActivityUpdate,
   AdminTokenRecord,
@@ -42,6 +43,15 @@ export interface RegistryCommands {
   recordActivity: { take: { updates: readonly ActivityUpdate[] }; answer: undefined };
   addAdminToken: { take: { record: AdminTokenRecord }; answer: undefined };
   removeAdminToken: { take: { hash: string }; answer: boolean };
+  saveSession: { take: { ref: DeviceRef; session: SessionToSave }; answer: undefined };
+  leaveSession: { take: { ref: DeviceRef; owner: string; expirySeconds: number }; answer: undefined };
+  endSession: { take: { ref: DeviceRef; owner?: string }; answer: undefined };
+  queueCommand: { take: { ref: DeviceRef; command: CommandToQueue }; answer: QueueCommandOutcome };
+  removeCommand: { take: { ref: DeviceRef; packetIdentifier: number }; answer: undefined };
+  /** Every Session that counts as connected is left now, at most a chunk. @returns how many. */
+  leaveAllSessions: { take: Record<never, never>; answer: number };
+  /** Forgets Sessions that are over, at most a chunk. @returns how many. */
+  trimSessions: { take: Record<never, never>; answer: number };
   /** Forgets changes made before `beforeMs`, at most a chunk. @returns how many. */
   trimChanges: { take: { beforeMs: number }; answer: number };
   /** Writes and removes some bytes, to learn whether the disk takes them. */

@@ -4,7 +4,7 @@
  * Refusals (`StoreError`) are thrown before anything is written wherever that is possible, and undone by the
  * caller's savepoint where it is not.
  */
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import type {
   DeviceRecord,
   DeviceRef,
@@ -19,6 +19,8 @@ import { VERSIONS_KEPT_MAX } from "../bounds.ts";
 import { isNumId } from "../num-id.ts";
 import type { CommandKind, RegistryCommand, RegistryCommands } from "./registry-commands.ts";
 import { DEVICE_SELECT, deviceOfRow, REGISTRY_COLUMNS, type Row, registryOfRow } from "./registry-rows.ts";
+import { SessionExecutor } from "./session-executor.ts";
+import { Statements } from "./statements.ts";
 
 type Take<K extends CommandKind> = Extract<RegistryCommand, { kind: K }>;
 type Answer<K extends CommandKind> = RegistryCommands[K]["answer"];
@@ -33,12 +35,12 @@ interface RegistryRow {
 }
 
 export class RegistryExecutor {
-  readonly #database: DatabaseSync;
-  /** Prepared once each: a statement costs more to prepare than to run. */
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #statements: Statements;
+  readonly #sessions: SessionExecutor;
 
   constructor(database: DatabaseSync) {
-    this.#database = database;
+    this.#statements = new Statements(database);
+    this.#sessions = new SessionExecutor(this.#statements, (ref) => this.#findDeviceByRef(ref)?.pk);
   }
 
   execute(command: RegistryCommand): unknown {
@@ -66,14 +68,26 @@ export class RegistryExecutor {
       case "addAdminToken":
         return this.#addAdminToken(command);
       case "removeAdminToken":
-        return Number(this.#run("DELETE FROM admin_token WHERE hash = ?", command.hash)) > 0;
+        return this.#run("DELETE FROM admin_token WHERE hash = ?", command.hash) > 0;
+      case "saveSession":
+        return this.#sessions.save(command);
+      case "leaveSession":
+        return this.#sessions.leave(command);
+      case "endSession":
+        return this.#sessions.end(command);
+      case "queueCommand":
+        return this.#sessions.queue(command);
+      case "removeCommand":
+        return this.#sessions.remove(command);
+      case "leaveAllSessions":
+        return this.#sessions.leaveAll(command);
+      case "trimSessions":
+        return this.#sessions.trim(command);
       case "trimChanges":
-        return Number(
-          this.#run(
-            "DELETE FROM change_log WHERE sequence IN (SELECT sequence FROM change_log WHERE at_ms < ? ORDER BY sequence LIMIT ?)",
-            command.beforeMs,
-            TRIM_ROWS_MAX,
-          ),
+        return this.#run(
+          "DELETE FROM change_log WHERE sequence IN (SELECT sequence FROM change_log WHERE at_ms < ? ORDER BY sequence LIMIT ?)",
+          command.beforeMs,
+          TRIM_ROWS_MAX,
         );
       case "probe":
         this.#run("INSERT OR REPLACE INTO probe (pk, filler) VALUES (1, ?)", new Uint8Array(PROBE_BYTES));
@@ -175,6 +189,7 @@ export class RegistryExecutor {
       nowMs,
       pk,
     );
+    this.#sessions.keysReplaced(pk, after.keys, nowMs);
     this.#log("device_updated", ref, nowMs, before.deviceId);
     return this.#readDevice(pk, ref);
   }
@@ -360,18 +375,12 @@ export class RegistryExecutor {
     );
   }
 
-  #run(sql: string, ...values: (string | number | null | Uint8Array)[]): number | bigint {
-    return this.#statement(sql).run(...values).changes;
+  #run(sql: string, ...values: (string | number | null | Uint8Array)[]): number {
+    return this.#statements.run(sql, ...values);
   }
 
   #get(sql: string, ...values: (string | number | null)[]): Row | undefined {
-    return this.#statement(sql).get(...values);
-  }
-
-  #statement(sql: string): StatementSync {
-    const statement = this.#statements.get(sql) ?? this.#database.prepare(sql);
-    this.#statements.set(sql, statement);
-    return statement;
+    return this.#statements.get(sql, ...values);
   }
 }
 

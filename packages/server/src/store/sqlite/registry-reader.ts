@@ -15,6 +15,7 @@ import type {
   RegistryRecord,
   RegistryRef,
 } from "../../registry/model.ts";
+import type { KeptSession } from "../../registry/session-store.ts";
 import { type AdminTokenRecord, type Page, StoreError } from "../../registry/store.ts";
 import { PAGE_SIZE_MAX } from "../bounds.ts";
 import { isNumId } from "../num-id.ts";
@@ -30,6 +31,8 @@ import {
   registryOfRow,
   stateOfRow,
 } from "./registry-rows.ts";
+import { SESSION_ORDER, SESSION_SELECT, sessionOfRows } from "./session-rows.ts";
+import { Statements } from "./statements.ts";
 
 /** Registries whose records are kept parsed; beyond it all are dropped and read again. */
 export const REGISTRIES_CACHED_MAX = 10_000;
@@ -48,13 +51,14 @@ interface PageRequest {
 
 export class RegistryReader {
   readonly #database: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #statements: Statements;
   readonly #registries = new Map<string, CachedRegistry>();
   readonly #admissionById: StatementSync;
   readonly #admissionByNumId: StatementSync;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
+    this.#statements = new Statements(database);
     const admission = `SELECT ${ADMISSION_COLUMNS} FROM device WHERE registry_pk = ? AND`;
     this.#admissionById = database.prepare(`${admission} device_id = ?`);
     this.#admissionByNumId = database.prepare(`${admission} num_id = ?`);
@@ -85,6 +89,14 @@ export class RegistryReader {
       ...[registry.pk, ref.device],
     );
     return row === undefined ? undefined : configOfRow(row);
+  }
+
+  /** @param nowMs A Session whose end is not later is over. */
+  lookUpSession(ref: DeviceRef, nowMs: number): KeptSession | undefined {
+    const registry = this.#cachedRegistry(ref);
+    if (registry === undefined) return undefined;
+    const sql = `${SESSION_SELECT} d.${idColumn(ref)} = ? ${SESSION_ORDER}`;
+    return sessionOfRows(this.#all(sql, nowMs, registry.pk, ref.device));
   }
 
   /** A registry may have changed: it is read again when next needed. */
@@ -232,17 +244,11 @@ export class RegistryReader {
   }
 
   #get(sql: string, ...values: (string | number | null)[]): Row | undefined {
-    return this.#statement(sql).get(...values);
+    return this.#statements.get(sql, ...values);
   }
 
   #all(sql: string, ...values: (string | number | null)[]): Row[] {
-    return this.#statement(sql).all(...values);
-  }
-
-  #statement(sql: string): StatementSync {
-    const statement = this.#statements.get(sql) ?? this.#database.prepare(sql);
-    this.#statements.set(sql, statement);
-    return statement;
+    return this.#statements.all(sql, ...values);
   }
 }
 

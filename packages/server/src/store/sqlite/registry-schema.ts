@@ -91,4 +91,28 @@ CREATE TABLE admin_token (
 CREATE TABLE probe (pk INTEGER PRIMARY KEY, filler BLOB NOT NULL) STRICT;
 `,
   },
+  {
+    name: "Sessions that outlive their connection, and the commands kept for them",
+    sql: `
+CREATE TABLE session (
+  device_pk INTEGER PRIMARY KEY REFERENCES device (pk) ON DELETE CASCADE,
+  owner TEXT, ends_ms INTEGER,
+  key_fingerprint TEXT NOT NULL,
+  config_qos INTEGER, commands_qos INTEGER,
+  expiry_seconds INTEGER NOT NULL,
+  next_packet_identifier INTEGER NOT NULL,
+  CHECK ((owner IS NULL) <> (ends_ms IS NULL))
+) STRICT;
+CREATE INDEX session_by_end ON session (ends_ms);
+
+CREATE TABLE session_command (
+  sequence INTEGER PRIMARY KEY,
+  device_pk INTEGER NOT NULL REFERENCES session (device_pk) ON DELETE CASCADE,
+  packet_identifier INTEGER NOT NULL,
+  subfolder TEXT NOT NULL, payload BLOB NOT NULL,
+  may_have_been_sent INTEGER NOT NULL,
+  UNIQUE (device_pk, packet_identifier)
+) STRICT;
+`,
+  },
 ];

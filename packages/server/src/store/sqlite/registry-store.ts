@@ -15,6 +15,12 @@ import type {
   RegistryRecord,
   RegistryRef,
 } from "../../registry/model.ts";
+import type {
+  CommandToQueue,
+  KeptSession,
+  QueueCommandOutcome,
+  SessionToSave,
+} from "../../registry/session-store.ts";
 import {
   type ActivityUpdate,
   type AdminTokenRecord,
@@ -138,6 +144,7 @@ class SqliteRegistryStore implements RegistryStore {
       throw storeErrorOf(cause, `cannot open ${this.#options.file}`);
     }
     if (this.#options.exclusive === "serve") {
+      await this.#leaveAllSessions();
       this.#every("trim", TRIM_EVERY_MILLIS, () => this.#trim());
       this.#every("probe", PROBE_EVERY_MILLIS, () => this.#probe());
     }
@@ -230,6 +237,31 @@ class SqliteRegistryStore implements RegistryStore {
 
   lookUpConfig(ref: DeviceRef, answer: (config: LookUp<DeviceConfigVersion>) => void): void {
     answer(this.#tryRead((reader) => reader.lookUpConfig(ref)));
+  }
+
+  lookUpSession(ref: DeviceRef, answer: (session: LookUp<KeptSession>) => void): void {
+    answer(this.#tryRead((reader) => reader.lookUpSession(ref, this.#nowMs())));
+  }
+
+  saveSession(ref: DeviceRef, session: SessionToSave): Promise<void> {
+    return this.#write("saveSession", { ref, session });
+  }
+
+  leaveSession(ref: DeviceRef, owner: string, expirySeconds: number): Promise<void> {
+    return this.#write("leaveSession", { ref, owner, expirySeconds });
+  }
+
+  endSession(ref: DeviceRef, owner?: string): Promise<void> {
+    return this.#write("endSession", { ref, ...(owner === undefined ? {} : { owner }) });
+  }
+
+  queueCommand(ref: DeviceRef, command: CommandToQueue): Promise<QueueCommandOutcome> {
+    const copy = { ...command, payload: new Uint8Array(command.payload) };
+    return this.#write("queueCommand", { ref, command: copy });
+  }
+
+  removeCommand(ref: DeviceRef, packetIdentifier: number): Promise<void> {
+    return this.#write("removeCommand", { ref, packetIdentifier });
   }
 
   recordActivity(update: ActivityUpdate): void {
@@ -338,6 +370,12 @@ class SqliteRegistryStore implements RegistryStore {
   async #trim(): Promise<void> {
     const beforeMs = this.#nowMs() - CHANGE_LOG_KEPT_MS;
     while (!this.#isClosed && (await this.#write("trimChanges", { beforeMs })) > 0);
+    while (!this.#isClosed && (await this.#write("trimSessions", {})) > 0);
+  }
+
+  /** Whoever was connected when the last server ended has no connection now, and its time to come back begins. */
+  async #leaveAllSessions(): Promise<void> {
+    while ((await this.#write("leaveAllSessions", {})) > 0);
   }
 
   async #probe(): Promise<void> {
