@@ -8,7 +8,7 @@
 import assert from "node:assert/strict";
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { disconnectPacket, packetType, RawConnection } from "../test/process/raw-mqtt.ts";
+import { disconnectPacket, packetType, pingreqPacket, RawConnection } from "../test/process/raw-mqtt.ts";
 
 export type TlsVersion = "TLSv1.2" | "TLSv1.3";
 
@@ -51,6 +51,11 @@ export class RenewalClient {
     const answer = await this.#current().raw.ask(auth, packetType.auth);
     // A remaining length of 0 says success (5.0 §3.15.2.1).
     assert.equal(answer[0] ?? 0, 0);
+  }
+
+  /** PINGREQ, and its answer. */
+  async ping(): Promise<void> {
+    await this.#current().raw.ask(pingreqPacket, packetType.pingresp);
   }
 
   /** A new connection, by which the bridge ends the old one. */

@@ -9,7 +9,7 @@ import type { TLSSocket } from "node:tls";
 
 export type ProtocolVersion = 4 | 5;
 
-export const packetType = { connack: 2, publish: 3, puback: 4, suback: 9, disconnect: 14, auth: 15 } as const;
+export const packetType = { connack: 2, suback: 9, pingresp: 13, disconnect: 14, auth: 15 } as const;
 
 export interface ConnectOrder {
   readonly version: ProtocolVersion;
@@ -49,9 +49,10 @@ export function subscribePacket(version: ProtocolVersion, topicFilter: string): 
   return packet(0x82, [Buffer.of(0, 1), ...noProperties, field(topicFilter), Buffer.of(1)]);
 }
 
+export const pingreqPacket: Buffer = Buffer.of(0xc0, 0);
 export const disconnectPacket: Buffer = Buffer.of(0xe0, 0);
 
-export interface Received {
+interface Received {
   readonly type: number;
   /** What follows the fixed header. */
   readonly body: Buffer;
@@ -106,11 +107,6 @@ export class RawConnection {
 
   send(bytes: Uint8Array): void {
     this.#socket.write(bytes);
-  }
-
-  /** Ends the connection as a client may, by closing its side. */
-  end(): void {
-    this.#socket.end();
   }
 
   destroy(): void {
