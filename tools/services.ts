@@ -17,6 +17,9 @@ type Service = {
 const onPath = (program: string): Service["probe"] => ["sh", "-c", `command -v ${program}`];
 
 export const services = {
+  // A daemon's place is /usr/sbin, which is not on every user's path.
+  chronyd: { aptPackage: "chrony", probe: ["sh", "-c", "PATH=$PATH:/usr/sbin command -v chronyd"] },
+  faketime: { aptPackage: "faketime", probe: onPath("faketime") },
   mosquitto_pub: { aptPackage: "mosquitto-clients", probe: onPath("mosquitto_pub") },
   mosquitto_sub: { aptPackage: "mosquitto-clients", probe: onPath("mosquitto_sub") },
   openssl: { aptPackage: "openssl", probe: onPath("openssl") },

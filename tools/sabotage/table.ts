@@ -4,6 +4,10 @@
  * `find` stands exactly once in `file`; when the code moves on and it no longer does, the row is broken and says so.
  * `docs/promises.md` shows the same table, and a test holds the two equal.
  */
+
+import { selfClockSabotages } from "./rows-self-clock.ts";
+import { sessionSabotages } from "./rows-sessions.ts";
+
 export type Sabotage = {
   /** What we promise, as a sentence an operator cares about. */
   readonly promise: string;
@@ -640,4 +644,6 @@ export const sabotages: readonly Sabotage[] = [
     test: "packages/secure-element/src/provisioning/run-provisioning.test.ts",
     name: "the immutable variant's keys cannot be made again",
   },
+  ...sessionSabotages,
+  ...selfClockSabotages,
 ];

@@ -7,6 +7,7 @@ import {
   judgeClock,
   judgeDisk,
   judgeFolder,
+  judgeHealth,
   judgeNode,
   judgeProcess,
   judgeSqlite,
@@ -35,6 +36,13 @@ test("each check is ok, a warning or a failure at its bounds, and only an ok one
     [judgeDisk(2 ** 20), "fail"],
     [judgeBackupRoot(undefined), "ok"],
     [judgeBackupRoot("d/identity/carry-away"), "warn"],
+    [judgeHealth("https://b/healthz", 200, '{"status":"ok","checks":[{"name":"registry"}]}'), "ok"],
+    [judgeHealth("https://b/healthz", 200, "<html>"), "ok"],
+    [
+      judgeHealth("https://b/healthz", 200, '{"checks":[{"name":"clock_self","because":"it was set"}]}'),
+      "warn",
+    ],
+    [judgeHealth("https://b/healthz", 503, ""), "fail"],
     [judgeProcess(1, true), "ok"],
     [judgeProcess(1, false), "fail"],
     [judgeProcess(undefined, false), "warn"],
@@ -50,4 +58,18 @@ test("each check is ok, a warning or a failure at its bounds, and only an ok one
     assert.equal(check.status, expected, JSON.stringify(check));
     assert.equal(check.advice === undefined, expected === "ok", JSON.stringify(check));
   }
+});
+
+test("a server that is well but in doubt has its reason told", () => {
+  const answer = JSON.stringify({
+    status: "ok",
+    checks: [
+      { name: "registry", healthy: true },
+      { name: "clock_self", healthy: true, because: "this machine's clock was set" },
+    ],
+  });
+
+  const { message } = judgeHealth("https://b/healthz", 200, answer);
+
+  assert.equal(message, "the server is well, but in doubt: clock_self, this machine's clock was set");
 });

@@ -17,6 +17,8 @@ export const NODE_MAJOR_MIN = 24;
 export const SQLITE_VERSION_MIN = "3.51.3";
 const DISK_FAIL_BYTES = 100 * 1024 ** 2;
 const DISK_WARN_BYTES = 1024 ** 3;
+/** Reasons shown of those the server tells. */
+const REASONS_MAX = 8;
 const CERTIFICATE_WARN_SECONDS = 14 * 86_400;
 /** A strict registry forgives a device's clock this much: the server's own must be far better. */
 const CLOCK_FAIL_SECONDS = 90;
@@ -124,6 +126,50 @@ export function judgeProcess(pid: number | undefined, isAlive: boolean): Check {
         message: `process ${pid} is gone and has left its endpoints.json`,
         advice: "it was killed; start `mayfly serve` again",
       };
+}
+
+/** @param answer The body of `/healthz`, which says why only to the server's own machine; any text is taken. */
+export function judgeHealth(url: string, status: number, answer: string): Check {
+  const name = "health";
+  const told = reasonsIn(answer);
+  const because = told === "" ? "" : `: ${told}`;
+  if (status !== 200) {
+    return {
+      name,
+      status: "fail",
+      message: `the server says it is not well (HTTP ${status})${because}`,
+      advice: `read ${url} and the server's log`,
+    };
+  }
+  return told === ""
+    ? { name, status: "ok", message: "the server says it is well" }
+    : {
+        name,
+        status: "warn",
+        message: `the server is well, but in doubt${because}`,
+        advice: "read the server's log; `clock_self` is explained in docs/reference/bridge-clock.md",
+      };
+}
+
+/** Parts that say why, at most {@link REASONS_MAX}. */
+function reasonsIn(answer: string): string {
+  let found: unknown;
+  try {
+    found = JSON.parse(answer);
+  } catch {
+    return "";
+  }
+  const checks = isRecord(found) && Array.isArray(found["checks"]) ? (found["checks"] as unknown[]) : [];
+  return checks
+    .flatMap((check) =>
+      isRecord(check) && typeof check["because"] === "string" ? `${check["name"]}, ${check["because"]}` : [],
+    )
+    .slice(0, REASONS_MAX)
+    .join("; ");
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
 }
 
 export function judgeCertificate(listener: string, secondsLeft: number): Check {

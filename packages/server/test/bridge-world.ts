@@ -21,6 +21,7 @@ import { eventRetentionDefault } from "../src/registry/model.ts";
 import type { RegistryStore } from "../src/registry/store.ts";
 import { createMemoryRegistryStore } from "../src/store/memory/index.ts";
 import type { AppendOutcome, TelemetryMessage } from "../src/telemetry/backbone.ts";
+import type { TestimonyListener } from "../src/time/time-witnesses.ts";
 
 export const registryRef = { project: "mayfly", location: "here", registry: "greenhouse" } as const;
 export const startSeconds = 1_700_000_000;
@@ -28,6 +29,7 @@ export const startSeconds = 1_700_000_000;
 /** Time that moves only when told to. */
 export class VirtualTime implements Clock, Timers {
   #millis = 5_000;
+  #wallAheadSeconds = 0;
   #sequence = 0;
   readonly #waiting: { readonly at: number; readonly sequence: number; readonly run: () => void }[] = [];
 
@@ -36,7 +38,17 @@ export class VirtualTime implements Clock, Timers {
   }
 
   wallSeconds(): number {
+    return this.trueSeconds() + this.#wallAheadSeconds;
+  }
+
+  /** What the world's clock shows, whatever this machine's does. */
+  trueSeconds(): number {
     return startSeconds + (this.#millis - 5_000) / 1000;
+  }
+
+  /** The machine's wall clock steps, from now on. */
+  stepWall(seconds: number): void {
+    this.#wallAheadSeconds += seconds;
   }
 
   after(delayMillis: number, run: () => void): () => void {
@@ -123,14 +135,15 @@ export class DeviceKey {
     return { ...this.record, state, ...extra };
   }
 
-  token(claims: { iat?: number; exp?: number; aud?: string; sub?: string } = {}): string {
+  token(claims: { iat?: number; exp?: number; aud?: string; sub?: string; u?: number } = {}): string {
     const iat = claims.iat ?? startSeconds;
-    const { sub } = claims;
+    const { sub, u } = claims;
     const full = {
       aud: claims.aud ?? "mayfly",
       iat,
       exp: claims.exp ?? iat + 3600,
       ...(sub === undefined ? {} : { sub }),
+      ...(u === undefined ? {} : { u }),
     };
     const signingInput = encodeTokenSigningInput({ alg: "ES256", typ: "JWT" }, full);
     return joinToken(
@@ -288,6 +301,8 @@ export interface WorldOptions extends BridgeOptions {
   readonly policy?: Partial<RegistryPolicy>;
   /** Wraps the store, so that a test can make its answers late. */
   readonly wrap?: (store: RegistryStore) => RegistryStore;
+  /** Makes the clock that the bridge is handed, from the machine's; absent: the machine's itself. */
+  readonly clock?: (time: VirtualTime) => Clock & TestimonyListener;
 }
 
 /** A registry `greenhouse` with a device `fern` that has one key. */
@@ -313,16 +328,19 @@ export class World {
         return bytes;
       },
     };
-    this.store = createMemoryRegistryStore({ clock: this.time, random });
+    const selfClock = options.clock?.(this.time);
+    const clock = selfClock ?? this.time;
+    this.store = createMemoryRegistryStore({ clock, random });
     this.bridge = createBridge(
       {
-        clock: this.time,
+        clock,
         timers: this.time,
         random,
         registry: options.wrap?.(this.store) ?? this.store,
         backbone: this.backbone,
         verifier: createNodeKeyVerifier(),
         observer: this.diary,
+        ...(selfClock === undefined ? {} : { testimony: selfClock }),
       },
       options,
     );

@@ -11,6 +11,7 @@ import {
   judgeClock,
   judgeDisk,
   judgeFolder,
+  judgeHealth,
   judgeNode,
   judgeProcess,
   judgeSqlite,
@@ -104,17 +105,8 @@ async function checkHttps(name: string, url: string, ca: string | undefined): Pr
   const checks = await checkTls(name, new URL(url), ca);
   try {
     const askedAt = wallSeconds();
-    const { status, dateMillis } = await examineHttps(url, ca);
-    checks.push(
-      status === 200
-        ? { name: "health", status: "ok", message: "the server says it is well" }
-        : {
-            name: "health",
-            status: "fail",
-            message: `the server says it is not well (HTTP ${status})`,
-            advice: `read ${url} and the server's log`,
-          },
-    );
+    const { status, dateMillis, body } = await examineHttps(url, ca);
+    checks.push(judgeHealth(url, status, body));
     // The header has whole seconds, cut off: half a second is the least error.
     if (!Number.isNaN(dateMillis))
       checks.push(judgeClock(dateMillis / 1000 + 0.5 - (askedAt + wallSeconds()) / 2));

@@ -9,6 +9,8 @@ import { connect } from "node:tls";
 import type { FolderFacts } from "../doctor-checks.ts";
 
 const ANSWER_MILLIS_MAX = 5_000;
+/** Of an answer; the rest is not kept. */
+const BODY_CHARACTERS_MAX = 65_536;
 /** Entries of the data folder looked at; secrets lie near its top. */
 const ENTRIES_MAX = 10_000;
 /** Public by purpose. */
@@ -69,16 +71,20 @@ export function examineTls(
   });
 }
 
-/** GETs a URL. @returns Status and the server's clock in epoch milliseconds, NaN where it did not say. */
+/** GETs a URL. @returns Status, the server's clock in epoch milliseconds (NaN where it did not say), and the beginning of the body. */
 export function examineHttps(
   url: string,
   ca: string | undefined,
-): Promise<{ readonly status: number; readonly dateMillis: number }> {
+): Promise<{ readonly status: number; readonly dateMillis: number; readonly body: string }> {
   return new Promise((resolve, reject) => {
     const outgoing = request(url, { agent: false, ...(ca === undefined ? {} : { ca }) }, (answer) => {
-      answer.resume();
+      let body = "";
+      answer.setEncoding("utf8");
+      answer.on("data", (chunk: string) => {
+        body = (body + chunk).slice(0, BODY_CHARACTERS_MAX);
+      });
       answer.on("end", () =>
-        resolve({ status: answer.statusCode ?? 0, dateMillis: Date.parse(answer.headers.date ?? "") }),
+        resolve({ status: answer.statusCode ?? 0, dateMillis: Date.parse(answer.headers.date ?? ""), body }),
       );
     });
     outgoing.setTimeout(ANSWER_MILLIS_MAX, () => outgoing.destroy(new Error("no answer within 5 s")));

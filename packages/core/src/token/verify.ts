@@ -82,18 +82,19 @@ export function verifyDeviceToken(
   const claims = readClaims(parts.payload, policy, parts.leniencies);
 
   const future = findFutureFailure(claims, policy, now);
-  if (future !== undefined && !context.verifyWhenTimeFails) throw timeError(future);
+  if (future !== undefined && !context.verifyWhenTimeFails) throw timeError(future, claims);
   const expiry = findExpiry(claims, policy, now);
   const failure = future ?? expiry;
   if (failure === undefined) return verifyTimelyToken(parts, header, claims, context, verifier);
 
   if (future === undefined) checkLifetime(claims, policy);
-  if (!context.verifyWhenTimeFails) throw timeError(failure);
-  throw timeError(failure, authenticityOf(parts, header, claims, context, verifier));
+  if (!context.verifyWhenTimeFails) throw timeError(failure, claims);
+  throw timeError(failure, claims, authenticityOf(parts, header, claims, context, verifier));
 }
 
-function timeError(failure: TimeFailure, authenticity?: Authenticity): TokenError {
-  return new TokenError(failure.code, failure.message, failure.facts, authenticity);
+function timeError(failure: TimeFailure, { iat, u }: JwtClaims, authenticity?: Authenticity): TokenError {
+  const facts = { ...failure.facts, iat, ...(u === undefined ? undefined : { u }) };
+  return new TokenError(failure.code, failure.message, facts, authenticity);
 }
 
 /** Authentic means: but for its times it would have been taken. */

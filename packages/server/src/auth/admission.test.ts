@@ -4,6 +4,7 @@ import { policyPresets, TokenError } from "@mayfly/core/token";
 import { DeviceKey, registryRef, startSeconds, VirtualTime } from "../../test/bridge-world.ts";
 import { createNodeKeyVerifier } from "../host/node-key-verifier.ts";
 import type { AdmissionRecord, KeyRecord } from "../registry/model.ts";
+import type { TimeTestimony } from "../time/time-witnesses.ts";
 import {
   type AdmissionOutcome,
   type AdmissionRequest,
@@ -19,6 +20,7 @@ const deviceName = { ...registryRef, device: "fern" };
 function deskWith(record: AdmissionRecord | undefined) {
   const time = new VirtualTime();
   const verifier = createNodeKeyVerifier({ goodSignatures: 0 });
+  const heard: TimeTestimony[] = [];
   const counts = { imports: 0, verified: 0, dummies: 0 };
   const counting: KeyVerifier = {
     importKey(pem, alg) {
@@ -39,6 +41,7 @@ function deskWith(record: AdmissionRecord | undefined) {
     registry: { lookUpAdmission: (_, answer) => answer(record) },
     verifier: counting,
     observer: { verified: () => undefined },
+    testimony: { hear: (testimony) => heard.push(testimony) },
   });
   const admit = (token: string, extra: Partial<AdmissionRequest> = {}): AdmissionOutcome => {
     let outcome: AdmissionOutcome | undefined;
@@ -48,7 +51,7 @@ function deskWith(record: AdmissionRecord | undefined) {
     assert.ok(outcome);
     return outcome;
   };
-  return { admission, admit, counts, time };
+  return { admission, admit, counts, heard, time };
 }
 
 function recordWith(keys: readonly KeyRecord[], blocked = false): AdmissionRecord {
@@ -139,6 +142,35 @@ test("an expired token costs a stranger's name what it costs a known one: a veri
   );
 
   for (const done of work) assert.deepEqual(done, [1, 1, 2, 2]);
+});
+
+test("an authentic token's word on the time is heard, be it taken or refused for its time alone", async () => {
+  const key = new DeviceKey("k");
+  const { admit, heard, time } = deskWith(recordWith([key.record]));
+  const issued = [startSeconds - 30, startSeconds + 7_200, startSeconds - 7_200];
+
+  const codes: string[] = [];
+  for (const iat of issued) {
+    codes.push(codeOf(admit(key.token({ iat, u: 30 }))));
+    await time.advance(timeFailureIntervalMillis);
+  }
+
+  assert.deepEqual(codes, ["admitted", "token_from_future", "token_expired"]);
+  assert.deepEqual(
+    heard,
+    issued.map((issuedAtSeconds) => ({ deviceNumId: "2", issuedAtSeconds, uncertaintySeconds: 30 })),
+  );
+});
+
+test("what a key of the device did not sign is no testimony", async () => {
+  const { admit, heard, time } = deskWith(recordWith([new DeviceKey("k").record]));
+  const stranger = new DeviceKey("stranger");
+
+  admit(stranger.token());
+  await time.advance(timeFailureIntervalMillis);
+  admit(stranger.token({ iat: startSeconds - 7_200 }));
+
+  assert.deepEqual(heard, []);
 });
 
 test("names that were tried with a wrong time are remembered up to a maximum", () => {

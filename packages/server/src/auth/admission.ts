@@ -24,6 +24,7 @@ import {
 } from "@mayfly/core/token";
 import type { AdmissionRecord, KeyRecord, RegistryRef } from "../registry/model.ts";
 import type { RegistryStore } from "../registry/store.ts";
+import type { TestimonyListener } from "../time/time-witnesses.ts";
 import { BoundedMap } from "./bounded-map.ts";
 import { KeyCache } from "./key-cache.ts";
 import type { KeyVerifier } from "./key-verifier.ts";
@@ -87,6 +88,8 @@ export interface AdmissionPorts {
   readonly registry: Pick<RegistryStore, "lookUpAdmission">;
   readonly verifier: KeyVerifier;
   readonly observer: AdmissionObserver;
+  /** Hears each authentic token, also one that is refused for its time alone. Absent: nobody does. */
+  readonly testimony?: TestimonyListener;
 }
 
 /** Devices of which the last key that verified is remembered; about 100 bytes each. */
@@ -141,6 +144,7 @@ class AdmissionDesk implements Admission {
     try {
       const verified = this.#verify(request, record, serverSeconds, startMillis);
       tell("accepted");
+      this.#testify(record, verified.claims);
       const principal = principalOf(verified, record);
       this.#lastKeys.set(principal.deviceNumId, verified.keyId);
       const enabled = request.bridge === "mqtt" ? record?.registry.mqttEnabled : record?.registry.httpEnabled;
@@ -149,8 +153,20 @@ class AdmissionDesk implements Admission {
     } catch (error) {
       if (!(error instanceof TokenError)) throw error;
       tell("refused");
+      if (error.authenticity === "authentic" && timeErrors.has(error.code))
+        this.#testify(record, error.facts);
       return { kind: "refused", because: error, serverSeconds };
     }
+  }
+
+  /** @param token claims of one that is authentic, or the facts of its refusal. */
+  #testify(
+    record: AdmissionRecord | undefined,
+    { iat, u = 0 }: { readonly iat?: string | number; readonly u?: string | number },
+  ): void {
+    const deviceNumId = record?.device?.numId;
+    if (deviceNumId === undefined || typeof iat !== "number" || typeof u !== "number") return;
+    this.#ports.testimony?.hear({ deviceNumId, issuedAtSeconds: iat, uncertaintySeconds: u });
   }
 
   #verify(

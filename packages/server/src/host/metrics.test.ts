@@ -54,6 +54,10 @@ test("depths are read at the scrape, and the event loop's delay is there", async
     held: 0,
     heldBytes: 0,
     downlinkInFlight: 0,
+    inFlightMessages: 0,
+    inFlightBytes: 0,
+    loadWaiters: 0,
+    admissionsWaiting: 0,
     rejudgements: 0,
   };
 
@@ -61,6 +65,14 @@ test("depths are read at the scrape, and the event loop's delay is there", async
     bridge: { counts: () => counts },
     backbone: { status: () => ({ healthy: true, queuedMessages: 11, queuedBytes: 12 }) },
     store: { status: () => ({ healthy: false, queuedWrites: 13 }) },
+    selfClock: {
+      status: () => ({
+        isTrusted: false,
+        steps: { wall: 1, former: 2 },
+        wallAheadSeconds: 3600,
+        isSynchronisationLost: false,
+      }),
+    },
   });
   const text = await metrics.text();
 
@@ -68,6 +80,9 @@ test("depths are read at the scrape, and the event loop's delay is there", async
   assert.match(text, /^mayfly_backbone_queue_messages 11$/m);
   assert.match(text, /^mayfly_registry_queue_writes 13$/m);
   assert.match(text, /^mayfly_registry_healthy 0$/m);
+  assert.match(text, /^mayfly_clock_self 1$/m);
+  assert.match(text, /^mayfly_clock_steps_total\{believed="former"\} 2$/m);
+  assert.match(text, /^mayfly_clock_wall_ahead_seconds 3600$/m);
   assert.match(text, /^nodejs_eventloop_lag_p99_seconds /m);
 });
 

@@ -10,6 +10,7 @@ import type { MetricsText } from "../http/metrics-route.ts";
 import type { BridgeCounts } from "../mqtt/bridge.ts";
 import type { BridgeObserver } from "../mqtt/observer.ts";
 import type { BackboneStatus } from "../telemetry/backbone.ts";
+import type { SelfClockStatus } from "../time/self-clock.ts";
 import { createTalliedCounter, createTalliedHistogram } from "./tallies.ts";
 
 /** Where depths are read when somebody scrapes. */
@@ -17,6 +18,7 @@ export interface MetricSources {
   readonly bridge: { counts(): BridgeCounts };
   readonly backbone: { status(): BackboneStatus };
   readonly store: { status(): { readonly healthy: boolean; readonly queuedWrites: number } };
+  readonly selfClock: { status(): SelfClockStatus };
 }
 
 export interface Metrics extends MetricsText {
@@ -200,7 +202,7 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
 
   return {
     observer,
-    watch({ bridge, backbone, store }) {
+    watch({ bridge, backbone, store, selfClock }) {
       const count = (name: keyof BridgeCounts) => () => bridge.counts()[name];
       gauge("mayfly_connections", "Network connections open.", count("connections"));
       gauge("mayfly_connections_unauthenticated", "Of these, not admitted yet.", count("unauthenticated"));
@@ -213,6 +215,13 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
       );
       gauge("mayfly_held", "PUBLISHes decoded and held back.", count("held"));
       gauge("mayfly_held_bytes", "Bytes of these.", count("heldBytes"));
+      gauge(
+        "mayfly_in_flight_messages",
+        "PUBLISHes handed to the store and not answered, of connections that are gone too.",
+        count("inFlightMessages"),
+      );
+      gauge("mayfly_in_flight_bytes", "Payload bytes of these.", count("inFlightBytes"));
+      gauge("mayfly_admissions_waiting", "CONNECTs that wait to be judged.", count("admissionsWaiting"));
       gauge(
         "mayfly_downlink_in_flight",
         "Configs and commands sent and not acknowledged.",
@@ -240,6 +249,26 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
       gauge("mayfly_registry_healthy", "1 when the registry can be written.", () =>
         Number(store.status().healthy),
       );
+      gauge("mayfly_clock_self", "1 while the bridge does not trust its own clock.", () =>
+        Number(!selfClock.status().isTrusted),
+      );
+      gauge(
+        "mayfly_clock_wall_ahead_seconds",
+        "This machine's wall clock less the time the bridge believes.",
+        () => selfClock.status().wallAheadSeconds,
+      );
+      new Counter({
+        name: "mayfly_clock_steps_total",
+        help: "Steps of this machine's clock by the timeline that was believed at once: the wall's or the former.",
+        labelNames: ["believed"],
+        registers,
+        collect() {
+          const { wall, former } = selfClock.status().steps;
+          this.reset();
+          this.inc({ believed: "wall" }, wall);
+          this.inc({ believed: "former" }, former);
+        },
+      });
     },
     tlsFailed(code) {
       if (tlsFailureCodes.size < TLS_FAILURE_CODES_MAX) tlsFailureCodes.add(code);

@@ -19,7 +19,10 @@ import { createRegistryService } from "../registry/service.ts";
 import type { RegistryStore } from "../registry/store.ts";
 import { openSqliteRegistryStore } from "../store/sqlite/index.ts";
 import type { Backbone } from "../telemetry/backbone.ts";
+import { createSelfClock, type SelfClock } from "../time/self-clock.ts";
 import { ensureBootstrapToken } from "./bootstrap-token.ts";
+import { checkSelfClock, logSelfClock } from "./clock-report.ts";
+import { createClockSync } from "./clock-sync.ts";
 import { combineObservers } from "./combine-observers.ts";
 import {
   type DataFolder,
@@ -48,8 +51,8 @@ import { TlsSessionStore } from "./tls-session-store.ts";
 export const defaultPorts = { mqtts: 8883, deviceHttps: 8443, admin: 9443 } as const;
 /** Network Connections at once, unless set. */
 export const connectionMaxDefault = 20_000;
-/** How long a drain may take before what is left is cut. */
-export const drainMillisMax = 5_000;
+/** How long a drain may take before what is left is cut: the bridge's spread of 10 s and the last ones' waits. */
+export const drainMillisMax = 15_000;
 
 export interface ServerOptions {
   /** Everything the bridge keeps; made where it is missing, closed to others. */
@@ -91,7 +94,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
 
   try {
-    const system = { clock: systemClock, timers: systemTimers, random: systemRandom };
+    // All that reads wall time reads what the bridge believes. The stores too: by a clock a year ahead retention
+    // would delete what was to be kept.
+    const clock = createSelfClock({
+      clock: systemClock,
+      timers: systemTimers,
+      synchronisation: createClockSync({ clock: systemClock }),
+      tell: logSelfClock(log),
+    });
+    undo.push(() => clock.close());
+    const system = { clock, timers: systemTimers, random: systemRandom };
     const store = await openSqliteRegistryStore({ file: folder.registryFile, exclusive: "serve", ...system });
     undo.push(() => store.close());
     const backbone = await openSqliteBackbone({ folder: folder.eventsFolder, ...system });
@@ -128,17 +140,19 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         backbone,
         verifier: createNodeKeyVerifier(),
         observer,
+        testimony: clock,
       },
       { connectionMax: options.connectionMax ?? connectionMaxDefault },
     );
     undo.push(() => bridge.close());
-    metrics.watch({ bridge, store, backbone });
+    clock.onRederive(() => bridge.rederiveDeadlines());
+    metrics.watch({ bridge, store, backbone, selfClock: clock });
 
     let serving = false;
     const service = createRegistryService({
       store,
       keyParser: createNodeKeyParser(),
-      clock: systemClock,
+      clock,
       places: createPlaces({
         projects: options.projects,
         ...(options.locations === undefined ? {} : { locations: options.locations }),
@@ -152,10 +166,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         store,
         backbone,
         bridge,
-        clock: systemClock,
+        clock,
         timers: systemTimers,
         sha256: nodeSha256,
-        health: { checks: () => healthChecks(store, backbone), isServing: () => serving },
+        health: {
+          checks: () => healthChecks(store, backbone, clock),
+          isServing: () => serving && bridge.loadLevel() !== "full",
+        },
         metrics,
         onInternalError,
       },
@@ -166,7 +183,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         admission: bridge.admission,
         intake: bridge.intake,
         registry: store,
-        clock: systemClock,
+        clock,
         observer,
         onInternalError,
       },
@@ -241,10 +258,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
 }
 
-function healthChecks(store: RegistryStore, backbone: Backbone): readonly HealthCheck[] {
+function healthChecks(
+  store: RegistryStore,
+  backbone: Backbone,
+  selfClock: SelfClock,
+): readonly HealthCheck[] {
   return [
     { name: "registry", ...store.status() },
     { name: "backbone", ...backbone.status() },
+    checkSelfClock(selfClock.status()),
   ];
 }
 

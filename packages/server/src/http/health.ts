@@ -10,7 +10,7 @@ export interface HealthCheck {
   /** `registry`, `backbone`, … */
   readonly name: string;
   readonly healthy: boolean;
-  /** A sentence for an operator when not healthy. */
+  /** A sentence for an operator when not healthy, or when well but in doubt. */
   readonly because?: string;
 }
 

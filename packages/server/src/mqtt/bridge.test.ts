@@ -1,8 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DeviceKey, registryRef, startSeconds, World } from "../../test/bridge-world.ts";
+import {
+  DeviceKey,
+  fernPath,
+  registryRef,
+  startSeconds,
+  type TestClient,
+  World,
+} from "../../test/bridge-world.ts";
 import { renewalWindowOf } from "../auth/renewal-window.ts";
-import { rejudgedPerTurnMax } from "./limits.ts";
+import { drainedAtOnce, drainPauseMillis, rejudgedPerTurnMax } from "./limits.ts";
 
 const idle = {
   connections: 0,
@@ -13,6 +20,10 @@ const idle = {
   held: 0,
   heldBytes: 0,
   downlinkInFlight: 0,
+  inFlightMessages: 0,
+  inFlightBytes: 0,
+  loadWaiters: 0,
+  admissionsWaiting: 0,
   rejudgements: 0,
 };
 
@@ -369,6 +380,31 @@ test("draining ends idle sessions at once, and others when their messages are du
   assert.deepEqual(world.bridge.counts(), idle);
 });
 
+test("a drain of many sessions ends them in groups, so that they come back spread, and within ten seconds", async () => {
+  const world = await World.create();
+  const clients: TestClient[] = [];
+  for (let i = 0; i < drainedAtOnce + 1; i++) {
+    const key = new DeviceKey(`d${i}`);
+    await world.createDevice(`d-${i}`, [key.record]);
+    clients.push(
+      world.connect(5, { clientIdentifier: fernPath.replace("fern", `d-${i}`), token: key.token() }),
+    );
+    await world.time.advance(0);
+  }
+  const open = () => clients.filter(({ isClosed }) => !isClosed).length;
+
+  world.bridge.drain();
+  const atOnce = open();
+  const late = world.connect(5);
+  await world.time.advance(drainPauseMillis - 1);
+  const before = open();
+  await world.time.advance(1);
+
+  assert.deepEqual([atOnce, before, open()], [1, 1, 0]);
+  assert.equal(late.isClosed, true);
+  assert.equal(clients.at(-1)?.of("disconnect")[0]?.reasonCode, 0x8b);
+});
+
 test("draining does not wait for the store longer than two seconds", async () => {
   const world = await World.create();
   const client = world.connect(5);
@@ -420,8 +456,8 @@ test("a change of a whole registry is judged in turns, and all within a second",
     await world.createDevice(`dev${i}`, [world.key.record]);
     const clientIdentifier = `projects/mayfly/locations/here/registries/greenhouse/devices/dev${i}`;
     clients.push(world.connect(4, { clientIdentifier }));
+    await world.time.advance(0);
   }
-  await world.time.advance(0);
 
   await world.store.updateRegistry(registryRef, { mqttEnabled: false });
   const waiting = world.bridge.counts().rejudgements;

@@ -5,7 +5,7 @@
  * This file holds what concerns all connections at once: who is connected, takeover, the one clock, changes
  * of the registry, draining. One connection's life is in `connection.ts`.
  */
-import type { ByteLink, ByteLinkEvents, Clock, Random, Timers } from "@mayfly/core";
+import type { ByteLink, ByteLinkEvents, Clock, DeviceName, Random, Timers } from "@mayfly/core";
 import type { ProtocolVersion } from "@mayfly/core/mqtt";
 import { type Admission, createAdmission, type DevicePrincipal } from "../auth/admission.ts";
 import type { KeyVerifier } from "../auth/key-verifier.ts";
@@ -15,14 +15,21 @@ import type { RegistryStore } from "../registry/store.ts";
 import type { Backbone } from "../telemetry/backbone.ts";
 import { createIntake, type Intake } from "../telemetry/intake.ts";
 import { Alarm } from "../time/alarm.ts";
+import type { TestimonyListener } from "../time/time-witnesses.ts";
+import { AdmissionQueue } from "./admission-queue.ts";
 import type { ConnectRequest } from "./connect-request.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
+import { InTurns } from "./in-turns.ts";
 import {
   commandBytesMax,
   connectionMaxDefault,
+  drainedAtOnce,
+  drainPauseMillis,
+  drainSpreadMillisMax,
   rejudgedPerTurnMax,
   unauthenticatedMaxDefault,
 } from "./limits.ts";
+import { Load, type LoadLevel } from "./load.ts";
 import type { BridgeObserver, LinkFacts } from "./observer.ts";
 import { isPlannedRenewal } from "./planned-renewal.ts";
 import { SessionTable } from "./session-table.ts";
@@ -41,6 +48,8 @@ export interface BridgePorts {
   readonly backbone: Pick<Backbone, "append">;
   readonly verifier: KeyVerifier;
   readonly observer: BridgeObserver;
+  /** Hears each authentic token. Absent: nobody does. */
+  readonly testimony?: TestimonyListener;
 }
 
 export interface BridgeOptions {
@@ -93,6 +102,13 @@ export interface BridgeCounts {
   readonly heldBytes: number;
   /** Config and commands sent at QoS 1 and not acknowledged. */
   readonly downlinkInFlight: number;
+  /** PUBLISHes handed to the store and not answered, of connections that are gone too; and their payload bytes. */
+  readonly inFlightMessages: number;
+  readonly inFlightBytes: number;
+  /** Connections that hold PUBLISHes until the process has room. */
+  readonly loadWaiters: number;
+  /** CONNECTs that wait to be judged. */
+  readonly admissionsWaiting: number;
   /** Sessions to be judged again after a change of the registry. */
   readonly rejudgements: number;
 }
@@ -113,8 +129,15 @@ export interface Bridge {
   sessions(): readonly SessionView[];
   findSession(device: DeviceRef): SessionView | undefined;
   counts(): BridgeCounts;
-  /** Takes no new connections; ends each session (0x8B) once its PUBLISHes are durable, after 2 s at the latest. */
+  /** How full what waits for the store is: `full` refuses newcomers, and a balancer should send them elsewhere. */
+  loadLevel(): LoadLevel;
+  /**
+   * Takes no new connections; ends each session (0x8B) once its PUBLISHes are durable, after 2 s at the latest.
+   * Many sessions end in groups, so that their devices come back spread over up to 10 s.
+   */
   drain(): void;
+  /** The clock this bridge was handed moved: every session's deadline is worked out again, in bounded turns. */
+  rederiveDeadlines(): void;
   /** Ends everything now, and stops listening to the registry. */
   close(): void;
   /** Shared with the HTTP bridge: one policy, one set of caches. */
@@ -132,6 +155,8 @@ class MqttBridge implements Bridge, ConnectionHost {
   readonly intake: Intake;
   readonly alarm: Alarm;
   readonly heldTotal = { bytes: 0 };
+  readonly load: Load;
+  readonly admissionQueue: AdmissionQueue;
   changesSeen = 0;
   readonly #connectionMax: number;
   readonly #unauthenticatedMax: number;
@@ -144,6 +169,7 @@ class MqttBridge implements Bridge, ConnectionHost {
   /** Live sessions whose device's registry changed. */
   readonly #toRejudge = new Set<Connection>();
   #isRejudging = false;
+  readonly #toRederive: InTurns<Connection>;
   #admitted = 0;
   #isTaking = true;
 
@@ -154,6 +180,9 @@ class MqttBridge implements Bridge, ConnectionHost {
     this.admission = createAdmission(ports);
     this.intake = createIntake(ports);
     this.alarm = new Alarm(ports);
+    this.load = new Load(ports.timers);
+    this.admissionQueue = new AdmissionQueue(ports.timers);
+    this.#toRederive = new InTurns(ports.timers, rejudgedPerTurnMax, ({ live }) => live?.rederive());
     this.#stopListening = ports.registry.onChange((change) => this.#changed(change));
   }
 
@@ -204,13 +233,35 @@ class MqttBridge implements Bridge, ConnectionHost {
       held,
       heldBytes: this.heldTotal.bytes,
       downlinkInFlight,
+      inFlightMessages: this.load.messages,
+      inFlightBytes: this.load.bytes,
+      loadWaiters: this.load.waiters,
+      admissionsWaiting: this.admissionQueue.size,
       rejudgements: this.#toRejudge.size,
     };
   }
 
+  loadLevel(): LoadLevel {
+    return this.load.level;
+  }
+
+  rederiveDeadlines(): void {
+    for (const connection of this.#table.all()) this.#toRederive.add(connection);
+  }
+
   drain(): void {
     this.#isTaking = false;
-    for (const connection of [...this.#connections]) connection.drain();
+    const groups = Math.ceil(this.#table.size / drainedAtOnce);
+    const pauseMillis = Math.min(drainPauseMillis, drainSpreadMillisMax / groups);
+    const nowMillis = this.ports.clock.monotonicMillis();
+    let sessions = 0;
+    for (const connection of [...this.#connections]) {
+      const group = Math.floor(sessions / drainedAtOnce);
+      if (connection.live !== undefined) sessions += 1;
+      connection.drainAt(nowMillis + group * pauseMillis);
+    }
+    // The first group need not wait for the alarm.
+    this.alarm.ring();
   }
 
   close(): void {
@@ -229,6 +280,10 @@ class MqttBridge implements Bridge, ConnectionHost {
       this.#toFlush = [];
       for (const each of connections) each.flush();
     });
+  }
+
+  rightEndsMillis({ device, ...registry }: DeviceName): number | undefined {
+    return this.#table.find({ ...registry, device })?.live?.deadlineMillis;
   }
 
   takeoverDelay(request: ConnectRequest, principal: DevicePrincipal, link: LinkFacts): number {
@@ -257,6 +312,7 @@ class MqttBridge implements Bridge, ConnectionHost {
   ended(connection: Connection): void {
     if (!this.#connections.delete(connection)) return;
     this.#toRejudge.delete(connection);
+    this.#toRederive.delete(connection);
     const { principal } = connection;
     if (principal === undefined) return;
     this.#admitted -= 1;

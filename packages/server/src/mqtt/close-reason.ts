@@ -179,6 +179,14 @@ export const closeReasons = {
       message: "mqtt: SERVER: The connection was closed because messages cannot be stored now.",
     },
   },
+  /** More than the store takes waits, and the client's PINGREQ would go unread for too long. */
+  server_busy: {
+    mqtt5: 0x89,
+    status: {
+      code: 14,
+      message: "mqtt: SERVER: The connection was closed because the server is busy.",
+    },
+  },
   /** The registry changed and cannot be read: whether the right still holds is unknown. */
   registry_unavailable: {
     mqtt5: 0x89,

@@ -32,6 +32,7 @@ import {
   sessionExpirySecondsMax,
 } from "./limits.ts";
 import { LiveSession, type SessionCarrier } from "./live-session.ts";
+import type { Load } from "./load.ts";
 import type { ConnectRefusal, LinkFacts } from "./observer.ts";
 import { serverTimeProperty } from "./token-properties.ts";
 import type { HeldTotal } from "./uplink.ts";
@@ -41,6 +42,7 @@ export interface ConnectionHost extends EntranceHost {
   readonly intake: Intake;
   readonly alarm: Alarm;
   readonly heldTotal: HeldTotal;
+  readonly load: Load;
   /** Grows with each change of the registry. */
   readonly changesSeen: number;
   /** Calls {@link Connection.flush} when this turn is over. */
@@ -62,7 +64,7 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
   dueMillis = 0;
   heapIndex = -1;
   lastReceivedMillis: number;
-  isPaused = false;
+  pausedMillis = Number.POSITIVE_INFINITY;
   readonly #host: ConnectionHost;
   readonly #link: ByteLink;
   readonly #facts: LinkFacts;
@@ -93,6 +95,10 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
   /** The session while it lives. */
   get live(): LiveSession | undefined {
     return this.#state === "live" ? this.#session : undefined;
+  }
+
+  get isPaused(): boolean {
+    return this.pausedMillis !== Number.POSITIVE_INFINITY;
   }
 
   get changesSeen(): number {
@@ -217,10 +223,10 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
     this.#tellDisconnected(session, because, unacknowledged);
   }
 
-  /** Takes nothing more and ends soon. */
-  drain(): void {
+  /** Takes nothing more, a live session from `atMillis` on, and ends soon. */
+  drainAt(atMillis: number): void {
     if (this.#state === "live") {
-      this.#session?.drain();
+      this.#session?.drainAt(atMillis);
       return;
     }
     if (this.#state === "relieved") {
@@ -272,15 +278,16 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
     const wantsPause =
       this.#state === "admitting" ? this.#decoder.bufferedBytes > connectBytesMax : !this.#mayRead();
     if (wantsPause === this.isPaused) return;
-    this.isPaused = wantsPause;
+    const nowMillis = this.#host.ports.clock.monotonicMillis();
+    this.pausedMillis = wantsPause ? nowMillis : Number.POSITIVE_INFINITY;
     if (wantsPause) {
       this.#link.pause();
     } else {
       // While we did not read, the silence was ours.
-      this.lastReceivedMillis = this.#host.ports.clock.monotonicMillis();
+      this.lastReceivedMillis = nowMillis;
       this.#link.resume();
-      this.reschedule();
     }
+    this.reschedule();
   }
 
   #tellEnd(session: LiveSession, because: CloseReason, reasonString?: string): void {

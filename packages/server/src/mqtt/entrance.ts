@@ -7,18 +7,23 @@
  *
  * Left to others: the live session and who is taken over (`connection.ts`).
  */
-import type { CancelTimer, NumericDate } from "@mayfly/core";
+import type { CancelTimer, DeviceName, NumericDate } from "@mayfly/core";
 import { type Authenticity, TokenError } from "@mayfly/core/token";
 import type { Admission, AdmissionOutcome, DevicePrincipal } from "../auth/admission.ts";
 import type { KeptSession } from "../registry/session-store.ts";
+import type { AdmissionQueue } from "./admission-queue.ts";
 import type { BridgePorts } from "./bridge.ts";
 import { encodeRefused, encodeTokenRefused } from "./connack.ts";
 import type { ConnectRequest } from "./connect-request.ts";
 import { connectTimeoutMillis } from "./limits.ts";
+import type { Load } from "./load.ts";
 import type { ConnectRefusal, LinkFacts } from "./observer.ts";
 
 /** Server unavailable: no verdict on the peer, who may come again. */
 export const unavailableCodes = { mqtt5: 0x88, mqtt311: 0x03 } as const;
+
+/** Server busy: the store is behind. */
+const busyCodes = { mqtt5: 0x89, mqtt311: 0x03 } as const;
 
 export type EntranceOutcome =
   | {
@@ -37,6 +42,10 @@ export type EntranceOutcome =
 export interface EntranceHost {
   readonly ports: BridgePorts;
   readonly admission: Admission;
+  readonly admissionQueue: AdmissionQueue;
+  readonly load: Load;
+  /** When the right of the device's live session ends, by its own word who it is; undefined where it has none. */
+  rightEndsMillis(deviceName: DeviceName): number | undefined;
   /** How long this CONNECT waits because its device's connections push each other out; 0 for not at all. */
   takeoverDelay(request: ConnectRequest, principal: DevicePrincipal, link: LinkFacts): number;
   /** Is the device's Session alive in a connection of this process? Then that has it, and not the store. */
@@ -51,6 +60,7 @@ export class Entrance {
   #cancelDelay: CancelTimer | undefined;
   /** Monotonic: when a CONNECT that was delayed must have its answer. */
   delayEndsMillis = 0;
+  #leaveQueue: (() => void) | undefined;
   #isCancelled = false;
 
   /** @param answer called at most once, synchronously where nothing needs time. */
@@ -67,6 +77,18 @@ export class Entrance {
   }
 
   begin(): void {
+    const { version, deviceName } = this.#request;
+    const rightEndsMillis = this.#host.rightEndsMillis(deviceName);
+    // Whoever is here renews, whatever the load: a credential costs no message.
+    if (rightEndsMillis === undefined && this.#host.load.level === "full") {
+      const answer = encodeRefused(version, busyCodes);
+      this.#answer({ kind: "refused", because: "server_busy", answer, authenticity: undefined });
+      return;
+    }
+    this.#leaveQueue = this.#host.admissionQueue.enter(rightEndsMillis, () => this.#admit());
+  }
+
+  #admit(): void {
     const { deviceName, token, ownAgent } = this.#request;
     this.#host.admission.admitDeviceToken({ deviceName, token, ownAgent, bridge: "mqtt" }, (outcome) => {
       if (this.#isCancelled) return;
@@ -83,6 +105,7 @@ export class Entrance {
   /** Nobody waits for the answer any more. */
   cancel(): void {
     this.#isCancelled = true;
+    this.#leaveQueue?.();
     this.#cancelDelay?.();
     this.#cancelDelay = undefined;
   }

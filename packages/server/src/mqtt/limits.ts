@@ -17,6 +17,15 @@ export const unauthenticatedMaxDefault = 1_000;
 export const receiveMaximum = 20;
 /** QoS 0 PUBLISHes of one connection handed to the store and not answered. */
 export const qos0InFlightMax = 100;
+/** PUBLISHes of all connections handed to the store and not answered; and their payload bytes. */
+export const inFlightMessagesMax = 100_000;
+export const inFlightBytesMax = 64 * 1024 * 1024;
+/** From half of that on, one connection has at most this many; the others wait. */
+export const busyReceiveMaximum = receiveMaximum / 2;
+/** Connections told in one turn that there is room again. */
+export const easedPerTurnMax = 500;
+/** CONNECTs judged in one turn of the event loop, some 4 ms of it; the others wait for the next one. */
+export const admissionsPerTurnMax = 32;
 /** Decoded PUBLISHes held back per connection; one more may lie above it. Then the link is paused. */
 export const heldBytesMax = 64 * 1024;
 /** Of all connections together. Above it a connection stops reading as soon as it holds anything. */
@@ -35,6 +44,11 @@ export const messageIdBytesMax = 128;
 export const storeWaitMillis = 5_000;
 /** How long `drain` waits for what was taken to become durable. */
 export const drainWaitMillis = 2_000;
+/** A drain ends so many sessions at once, and the next as many after this pause, so that they come back spread … */
+export const drainedAtOnce = 100;
+export const drainPauseMillis = 200;
+/** … in shorter pauses where all of it would take longer than this. */
+export const drainSpreadMillisMax = 10_000;
 
 /** How long a Session outlives its connection at most (announced Session Expiry Interval). */
 export const sessionExpirySecondsMax = 86_400;
@@ -60,5 +74,5 @@ export const commandBytesMax = 256 * 1024;
 
 /** Last-seen facts of one session go to the store at most this often. */
 export const activityIntervalMillis = 1_000;
-/** Sessions judged again in one turn after a change of the registry. */
+/** Sessions judged again in one turn after a change of the registry, or their deadlines worked out again. */
 export const rejudgedPerTurnMax = 500;

@@ -3,7 +3,7 @@
  *
  * It sleeps on one due time, the least of its deadline, its keep-alive and the waits of its parts. The
  * deadline is wall time turned into monotonic time at admission, so a step of this machine's clock neither
- * prolongs nor shortens it.
+ * prolongs nor shortens it; it is turned again only when the bridge finds that it was wrong about the time.
  *
  * Left to others: bytes and the link (`connection.ts`), acknowledgements (`uplink.ts`), config and commands
  * (`downlink.ts`).
@@ -31,6 +31,7 @@ import type { ConnectRequest } from "./connect-request.ts";
 import { Downlink, type DownlinkOwner, type DownlinkState } from "./downlink.ts";
 import { KeptSessionWriter } from "./kept-session.ts";
 import { drainWaitMillis, messageIdBytesMax, sessionExpirySecondsMax } from "./limits.ts";
+import type { Load } from "./load.ts";
 import type { LinkFacts } from "./observer.ts";
 import { PublishTopics } from "./publish-topics.ts";
 import { Reauthentication, type ReauthenticationOwner } from "./reauthentication.ts";
@@ -43,6 +44,8 @@ export interface SessionCarrier {
   readonly lastReceivedMillis: number;
   /** Whether we have stopped reading; then silence says nothing. */
   readonly isPaused: boolean;
+  /** Monotonic time since when; infinite while we read. */
+  readonly pausedMillis: number;
   queue(bytes: Uint8Array): void;
   /** Goes on reading, where it had stopped, and sets the due time anew. */
   proceed(): void;
@@ -74,6 +77,7 @@ export interface SessionServices {
   readonly admission: Admission;
   readonly intake: Intake;
   readonly heldTotal: HeldTotal;
+  readonly load: Load;
 }
 
 export class LiveSession implements UplinkOwner, DownlinkOwner, ReauthenticationOwner {
@@ -100,6 +104,7 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
   #principal: DevicePrincipal;
   #deadlineMillis = 0;
   #deadlineBecause: CloseReason = "token_expired";
+  #drainStartsMillis = Number.POSITIVE_INFINITY;
   #drainEndsMillis = Number.POSITIVE_INFINITY;
   readonly #askedSessionExpirySeconds: number;
   #isClosed = false;
@@ -125,8 +130,8 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
     this.#topics = new PublishTopics(this.#user);
     this.#notes = new ActivityNotes(ports, device);
     const { clock, random, observer, registry } = ports;
-    const { admission, intake, heldTotal } = services;
-    this.uplink = new Uplink({ clock, random, observer, intake, heldTotal }, this);
+    const { admission, intake, heldTotal, load } = services;
+    this.uplink = new Uplink({ clock, random, observer, intake, heldTotal, load }, this);
     this.downlink = new Downlink({ clock, registry, observer }, this);
     const { method, token, deviceName, ownAgent } = request;
     this.#reauthentication =
@@ -156,6 +161,11 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
     return this.version === 5;
   }
 
+  /** Monotonic time at which the session's right ends. */
+  get deadlineMillis(): number {
+    return this.#deadlineMillis;
+  }
+
   /** Wall time at which the session ends at the latest. */
   get deadlineSeconds(): number {
     const { clock } = this.#ports;
@@ -169,22 +179,25 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
 
   /** When something is to be done at the latest; monotonic. */
   get dueMillis(): number {
-    const { lastReceivedMillis, isPaused } = this.#carrier;
     return Math.min(
       this.#deadlineMillis,
-      isPaused ? Number.POSITIVE_INFINITY : lastReceivedMillis + this.#keepAliveMillis,
+      this.#silenceEndsMillis,
       this.uplink.dueMillis,
       this.downlink.dueMillis,
       this.#notes.dueMillis,
+      this.#drainStartsMillis,
       this.#drainEndsMillis,
     );
   }
 
   /** Does what is due. */
   wake(nowMillis: number): void {
-    const { lastReceivedMillis, isPaused } = this.#carrier;
     if (nowMillis >= this.#deadlineMillis) {
       this.#carrier.end(this.#deadlineBecause);
+      return;
+    }
+    if (nowMillis >= this.#drainStartsMillis) {
+      this.#drain();
       return;
     }
     if (nowMillis >= this.#drainEndsMillis) {
@@ -195,8 +208,8 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
       this.#carrier.end("store_unavailable");
       return;
     }
-    if (!isPaused && nowMillis >= lastReceivedMillis + this.#keepAliveMillis) {
-      this.#carrier.end("keep_alive");
+    if (nowMillis >= this.#silenceEndsMillis) {
+      this.#carrier.end(this.#carrier.isPaused ? "server_busy" : "keep_alive");
       return;
     }
     this.downlink.expire(nowMillis);
@@ -286,6 +299,12 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
     this.#carrier.reschedule();
   }
 
+  /** The bridge believes another time than before: the deadline is worked out again. */
+  rederive(): void {
+    this.#setDeadline();
+    this.#carrier.reschedule();
+  }
+
   rejudgeLater(): void {
     this.#carrier.rejudgeLater();
   }
@@ -316,8 +335,14 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
     return this.downlink.handOver();
   }
 
-  /** Takes nothing more; ends when what was taken is durable, or soon after. */
-  drain(): void {
+  /** Takes nothing more from `atMillis` on; then ends when what was taken is durable, or soon after. */
+  drainAt(atMillis: number): void {
+    this.#drainStartsMillis = atMillis;
+    this.#carrier.reschedule();
+  }
+
+  #drain(): void {
+    this.#drainStartsMillis = Number.POSITIVE_INFINITY;
     if (this.uplink.unacknowledged === 0) {
       this.#carrier.end("shutting_down");
       return;
@@ -447,6 +472,15 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
       payload: packet.payload,
       deviceMessageId: packet.properties === undefined ? undefined : messageIdOf(packet),
     });
+  }
+
+  /**
+   * The client has one and a half of its Keep Alive to be heard of. While we do not read, it is its PINGREQ that
+   * goes unread: half a Keep Alive of that, a third of the allowance, and we let it go elsewhere.
+   */
+  get #silenceEndsMillis(): number {
+    const { lastReceivedMillis, isPaused, pausedMillis } = this.#carrier;
+    return isPaused ? pausedMillis + this.#keepAliveMillis / 3 : lastReceivedMillis + this.#keepAliveMillis;
   }
 
   #setDeadline(): void {

@@ -32,6 +32,7 @@ export type ConnectRefusal =
   | "not_connect"
   | "bridge_disabled"
   | "registry_unavailable"
+  | "server_busy"
   | "connect_timeout"
   | "too_many_connections"
   | "too_many_unauthenticated"
@@ -108,8 +109,8 @@ export interface BridgeObserver extends AdmissionObserver {
   }): void;
   /** A PUBACK left. @param facts.millis from the PUBLISH's arrival. */
   acknowledged(facts: { readonly kind: "events" | "state"; readonly millis: number }): void;
-  /** The store refused a message: QoS 0 is lost, QoS 1 stays unacknowledged. */
-  notStored(facts: { readonly qos: 0 | 1; readonly because: IntakeRefusal }): void;
+  /** The store refused a message, or too many wait for it: QoS 0 is lost, QoS 1 stays unacknowledged. */
+  notStored(facts: { readonly qos: 0 | 1; readonly because: IntakeRefusal | "overloaded" }): void;
   /** A command or config left for a device. */
   sent(facts: {
     readonly kind: "config" | "command";

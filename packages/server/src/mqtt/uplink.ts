@@ -6,6 +6,9 @@
  * beyond that (it knows no Receive Maximum) is decoded and held, up to 64 KiB; then reading stops. So PINGREQ,
  * PUBACK and DISCONNECT behind waiting PUBLISHes are still served within that bound.
  *
+ * What all connections have in flight together is bounded too (`load.ts`): near the bound QoS 0 is dropped, and
+ * QoS 1 is held as if this connection's own window were full.
+ *
  * When the store refuses, the PUBACK is withheld, and with it all later ones; nothing more is taken, and
  * after a bounded wait the connection ends. A negative PUBACK would mean "do not send this again".
  */
@@ -14,6 +17,7 @@ import type { DevicePrincipal } from "../auth/admission.ts";
 import type { Intake, IntakeOutcome } from "../telemetry/intake.ts";
 import type { CloseReason } from "./close-reason.ts";
 import {
+  busyReceiveMaximum,
   heldBytesMax,
   heldBytesTotalMax,
   heldOverheadBytes,
@@ -21,6 +25,7 @@ import {
   receiveMaximum,
   storeWaitMillis,
 } from "./limits.ts";
+import type { Load, LoadWaiter } from "./load.ts";
 import type { BridgeObserver } from "./observer.ts";
 
 /** A PUBLISH whose topic was found to be the device's. */
@@ -41,6 +46,7 @@ export interface UplinkPorts {
   readonly observer: BridgeObserver;
   /** Shared by all connections of the bridge. */
   readonly heldTotal: HeldTotal;
+  readonly load: Load;
 }
 
 /** Bytes held by all connections together. */
@@ -67,7 +73,7 @@ interface Pending {
   isDurable: boolean;
 }
 
-export class Uplink {
+export class Uplink implements LoadWaiter {
   readonly #ports: UplinkPorts;
   readonly #owner: UplinkOwner;
   /** QoS 1 in order of arrival, first to be acknowledged first. */
@@ -107,6 +113,10 @@ export class Uplink {
 
   take(arrival: Arrival): void {
     const isQos1 = arrival.packetIdentifier !== undefined;
+    if (!isQos1 && this.#ports.load.level !== "normal") {
+      this.#ports.observer.notStored({ qos: 0, because: "overloaded" });
+      return;
+    }
     const owed = this.#pending.length + this.#heldQos1;
     if (isQos1 && this.#owner.knowsReceiveMaximum && owed >= receiveMaximum) {
       this.#owner.end("receive_maximum_exceeded");
@@ -127,8 +137,16 @@ export class Uplink {
   /** Answers that come from now on are not for this connection. */
   close(): void {
     this.#isClosed = true;
+    this.#ports.load.forget(this);
     this.#held.length = 0;
     this.#countHeld(-this.#heldBytes);
+  }
+
+  /** The process has room again. */
+  loadEased(): void {
+    if (this.#isClosed) return;
+    this.#submitHeld();
+    this.#owner.uplinkMoved();
   }
 
   #countHeld(bytes: number): void {
@@ -138,21 +156,37 @@ export class Uplink {
 
   #hasRoomFor(arrival: Arrival): boolean {
     if (this.#stallEndsMillis !== Number.POSITIVE_INFINITY) return false;
-    return arrival.packetIdentifier === undefined
-      ? this.#qos0InFlight < qos0InFlightMax
-      : this.#pending.length < receiveMaximum;
+    if (arrival.packetIdentifier === undefined) return this.#qos0InFlight < qos0InFlightMax;
+    switch (this.#ports.load.level) {
+      case "normal":
+        return this.#pending.length < receiveMaximum;
+      case "high":
+        return this.#pending.length < busyReceiveMaximum;
+      case "full":
+        return false;
+    }
   }
 
   #hold(arrival: Arrival): void {
     this.#held.push({ ...arrival, payload: arrival.payload.slice() });
     this.#countHeld(arrival.payload.length + heldOverheadBytes);
     if (arrival.packetIdentifier !== undefined) this.#heldQos1 += 1;
+    this.#waitForLoad();
+  }
+
+  /** An answer to a message of ours lets the held ones move; where there is none to come, the process must. */
+  #waitForLoad(): void {
+    if (this.#pending.length === 0 && this.#qos0InFlight === 0) this.#ports.load.wait(this);
   }
 
   #submitHeld(): void {
     for (;;) {
       const next = this.#held[0];
-      if (next === undefined || !this.#hasRoomFor(next)) return;
+      if (next === undefined) return;
+      if (!this.#hasRoomFor(next)) {
+        this.#waitForLoad();
+        return;
+      }
       this.#held.shift();
       this.#countHeld(-(next.payload.length + heldOverheadBytes));
       if (next.packetIdentifier !== undefined) this.#heldQos1 -= 1;
@@ -162,7 +196,8 @@ export class Uplink {
 
   #submit(arrival: Arrival): void {
     const { kind, packetIdentifier, payload } = arrival;
-    const { clock, intake, observer } = this.#ports;
+    const { clock, intake, observer, load } = this.#ports;
+    const payloadBytes = payload.length;
     const qos = packetIdentifier === undefined ? 0 : 1;
     let pending: Pending | undefined;
     if (packetIdentifier === undefined) {
@@ -171,8 +206,12 @@ export class Uplink {
       pending = { kind, packetIdentifier, takenMillis: clock.monotonicMillis(), isDurable: false };
       this.#pending.push(pending);
     }
-    observer.published({ kind, qos, payloadBytes: payload.length });
-    const answered = (outcome: IntakeOutcome) => this.#answered(kind, pending, outcome);
+    observer.published({ kind, qos, payloadBytes });
+    load.add(payloadBytes);
+    const answered = (outcome: IntakeOutcome) => {
+      load.remove(payloadBytes);
+      this.#answered(kind, pending, outcome);
+    };
     if (kind === "state") {
       intake.takeState(this.#owner.principal, payload, answered);
     } else {

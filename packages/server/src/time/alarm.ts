@@ -50,6 +50,11 @@ export class Alarm {
     if (this.#heap.size === 0) this.#disarm();
   }
 
+  /** Wakes what is due now, without waiting for the timer. */
+  ring(): void {
+    if (!this.#ringing) this.#ring();
+  }
+
   #arm(): void {
     this.#disarm();
     const first = this.#heap.first;
@@ -66,7 +71,7 @@ export class Alarm {
   }
 
   #ring(): void {
-    this.#cancel = undefined;
+    this.#disarm();
     this.#ringing = true;
     const nowMillis = this.#clock.monotonicMillis();
     try {

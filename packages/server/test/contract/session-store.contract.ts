@@ -117,8 +117,10 @@ export function sessionStoreContract(adapter: string, open: OpenStore): void {
 
     time.advance(9_999);
     assert.equal(kept(store).expirySeconds, 10);
-    time.advance(1);
-    assert.equal(found(store), undefined);
+    for (const millis of [1, 60_000]) {
+      time.advance(millis);
+      assert.equal(found(store), undefined);
+    }
     assert.deepEqual(await store.queueCommand(gauge, commandOf("late")), { kind: "no_session" });
   });
 

@@ -63,6 +63,9 @@ export type RegistryCommand = {
   [K in CommandKind]: { readonly kind: K; readonly nowMs: number } & Readonly<RegistryCommands[K]["take"]>;
 }[CommandKind];
 
+export type CommandOf<K extends CommandKind> = Extract<RegistryCommand, { kind: K }>;
+export type AnswerOf<K extends CommandKind> = RegistryCommands[K]["answer"];
+
 export type CommandResult =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly code: StoreErrorCode; readonly message: string };

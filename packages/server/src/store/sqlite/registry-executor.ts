@@ -17,13 +17,10 @@ import { type DevicePatch, StoreError } from "../../registry/store.ts";
 import { mergeActivity } from "../activity-queue.ts";
 import { VERSIONS_KEPT_MAX } from "../bounds.ts";
 import { isNumId } from "../num-id.ts";
-import type { CommandKind, RegistryCommand, RegistryCommands } from "./registry-commands.ts";
+import type { AnswerOf, CommandOf, RegistryCommand } from "./registry-commands.ts";
 import { DEVICE_SELECT, deviceOfRow, REGISTRY_COLUMNS, type Row, registryOfRow } from "./registry-rows.ts";
 import { SessionExecutor } from "./session-executor.ts";
 import { Statements } from "./statements.ts";
-
-type Take<K extends CommandKind> = Extract<RegistryCommand, { kind: K }>;
-type Answer<K extends CommandKind> = RegistryCommands[K]["answer"];
 
 /** Change-log rows one trim removes, so that it never holds up a write. */
 const TRIM_ROWS_MAX = 5_000;
@@ -95,7 +92,7 @@ export class RegistryExecutor {
     }
   }
 
-  #createRegistry({ record, numIds, nowMs }: Take<"createRegistry">): Answer<"createRegistry"> {
+  #createRegistry({ record, numIds, nowMs }: CommandOf<"createRegistry">): AnswerOf<"createRegistry"> {
     if (this.#findRegistry(record) !== undefined) {
       throw new StoreError("already_exists", `registry ${pathOf(record)} exists already`);
     }
@@ -111,7 +108,7 @@ export class RegistryExecutor {
     return this.#getRegistry(record).record;
   }
 
-  #updateRegistry({ ref, patch, nowMs }: Take<"updateRegistry">): Answer<"updateRegistry"> {
+  #updateRegistry({ ref, patch, nowMs }: CommandOf<"updateRegistry">): AnswerOf<"updateRegistry"> {
     const { pk, record } = this.#getRegistry(ref);
     this.#run(
       `UPDATE registry SET policy = ?, retention_age_seconds = ?, retention_bytes = ?, mqtt_enabled = ?,
@@ -123,7 +120,7 @@ export class RegistryExecutor {
     return this.#getRegistry(ref).record;
   }
 
-  #deleteRegistry({ ref, nowMs }: Take<"deleteRegistry">): undefined {
+  #deleteRegistry({ ref, nowMs }: CommandOf<"deleteRegistry">): undefined {
     const { pk, record } = this.#getRegistry(ref);
     if (this.#get("SELECT 1 FROM device WHERE registry_pk = ? LIMIT 1", pk) !== undefined) {
       throw new StoreError("not_empty", `registry ${pathOf(ref)} still has devices`);
@@ -133,7 +130,7 @@ export class RegistryExecutor {
     this.#log("registry_deleted", ref, nowMs);
   }
 
-  #createDevice({ record, numIds, nowMs }: Take<"createDevice">): Answer<"createDevice"> {
+  #createDevice({ record, numIds, nowMs }: CommandOf<"createDevice">): AnswerOf<"createDevice"> {
     const registry = this.#getRegistry(record);
     const ref = { ...refOf(record), device: record.deviceId };
     if (this.#findDevice(registry.pk, record.deviceId) !== undefined) {
@@ -167,7 +164,7 @@ export class RegistryExecutor {
     return this.#readDevice(pk, record);
   }
 
-  #updateDevice({ ref, patch, nowMs }: Take<"updateDevice">): Answer<"updateDevice"> {
+  #updateDevice({ ref, patch, nowMs }: CommandOf<"updateDevice">): AnswerOf<"updateDevice"> {
     const registry = this.#getRegistry(ref);
     const { pk } = this.#getDevice(ref);
     const before = this.#readDevice(pk, ref);
@@ -194,14 +191,14 @@ export class RegistryExecutor {
     return this.#readDevice(pk, ref);
   }
 
-  #deleteDevice({ ref, nowMs }: Take<"deleteDevice">): undefined {
+  #deleteDevice({ ref, nowMs }: CommandOf<"deleteDevice">): undefined {
     const { pk, deviceId, numId } = this.#getDevice(ref);
     this.#run("DELETE FROM device WHERE pk = ?", pk);
     this.#run("INSERT OR IGNORE INTO retired_num_id (num_id) VALUES (?)", numId);
     this.#log("device_deleted", ref, nowMs, deviceId);
   }
 
-  #modifyConfig(command: Take<"modifyConfig">): Answer<"modifyConfig"> {
+  #modifyConfig(command: CommandOf<"modifyConfig">): AnswerOf<"modifyConfig"> {
     const { ref, binaryData, versionToUpdate, nowMs } = command;
     const { pk, deviceId } = this.#getDevice(ref);
     const row = this.#get("SELECT max(version) AS version FROM device_config WHERE device_pk = ?", pk);
@@ -222,7 +219,7 @@ export class RegistryExecutor {
     return { version, cloudUpdateMs: nowMs, binaryData };
   }
 
-  #acknowledgeConfig({ ref, version, atMs }: Take<"acknowledgeConfig">): undefined {
+  #acknowledgeConfig({ ref, version, atMs }: CommandOf<"acknowledgeConfig">): undefined {
     const device = this.#findDeviceByRef(ref);
     if (device === undefined) return;
     this.#run(
@@ -231,7 +228,7 @@ export class RegistryExecutor {
     );
   }
 
-  #appendState({ ref, state }: Take<"appendState">): undefined {
+  #appendState({ ref, state }: CommandOf<"appendState">): undefined {
     const { pk } = this.#getDevice(ref);
     const row = this.#get("SELECT max(number) AS number FROM device_state WHERE device_pk = ?", pk);
     const number = Number(row?.["number"] ?? 0) + 1;
@@ -245,7 +242,7 @@ export class RegistryExecutor {
     );
   }
 
-  #recordActivity({ updates }: Take<"recordActivity">): undefined {
+  #recordActivity({ updates }: CommandOf<"recordActivity">): undefined {
     for (const { device, activity } of updates) {
       const found = this.#findDeviceByRef(device);
       if (found === undefined) continue;
@@ -259,7 +256,7 @@ export class RegistryExecutor {
     }
   }
 
-  #addAdminToken({ record }: Take<"addAdminToken">): undefined {
+  #addAdminToken({ record }: CommandOf<"addAdminToken">): undefined {
     if (this.#get("SELECT 1 FROM admin_token WHERE hash = ?", record.hash) !== undefined) {
       throw new StoreError("already_exists", "this admin token exists already");
     }

@@ -5,7 +5,8 @@
  * milliseconds, JSON is opaque TEXT that no query looks into, ids compare byte by byte.
  *
  * A device's keys stand as JSON in its own row, so that a CONNECT reads one row; `device_key` is the index
- * that finds who else holds a key, with its state and slot.
+ * that finds who else holds a key, with its state and slot. Kept commands are read in the order of an index,
+ * since a sort would copy their payloads.
  */
 import type { Migration } from "./migrate.ts";
 
@@ -113,6 +114,7 @@ CREATE TABLE session_command (
   may_have_been_sent INTEGER NOT NULL,
   UNIQUE (device_pk, packet_identifier)
 ) STRICT;
+CREATE INDEX session_command_in_order ON session_command (device_pk, sequence);
 `,
   },
 ];

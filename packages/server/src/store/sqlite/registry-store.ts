@@ -131,6 +131,7 @@ class SqliteRegistryStore implements RegistryStore {
   async start(): Promise<void> {
     await this.#queue.start();
     try {
+      if (this.#options.exclusive === "serve") await this.#leaveAllSessions();
       const reader = new RegistryReader(openForReading(this.#options.file));
       const feed = new ChangeFeed({
         reader,
@@ -144,7 +145,6 @@ class SqliteRegistryStore implements RegistryStore {
       throw storeErrorOf(cause, `cannot open ${this.#options.file}`);
     }
     if (this.#options.exclusive === "serve") {
-      await this.#leaveAllSessions();
       this.#every("trim", TRIM_EVERY_MILLIS, () => this.#trim());
       this.#every("probe", PROBE_EVERY_MILLIS, () => this.#probe());
     }

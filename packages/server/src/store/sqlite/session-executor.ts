@@ -2,18 +2,15 @@
  * Carries out the commands about Sessions, inside the transaction that the registry's writer has open.
  *
  * A Session is a row that its device's row takes along when it goes, and its kept commands are rows that it
- * takes along. It has an owner while it is connected and an end when it is not. What its end means for the
- * bridge is left to others; here it is a Session no longer.
+ * takes along. It has an owner while it is connected and an end while it is not, never both: an end that has
+ * passed makes it a Session no longer, though its row waits for the next trim.
  */
 import type { DeviceRef, KeyRecord } from "../../registry/model.ts";
 import { keptCommandBytesMax, keptCommandsMax } from "../../registry/session-store.ts";
 import { StoreError } from "../../registry/store.ts";
 import { findFreePacketIdentifier, isKeyVerifying, packetIdentifierAfter } from "../session-rules.ts";
-import type { CommandKind, RegistryCommand, RegistryCommands } from "./registry-commands.ts";
+import type { AnswerOf, CommandOf } from "./registry-commands.ts";
 import type { Statements } from "./statements.ts";
-
-type Take<K extends CommandKind> = Extract<RegistryCommand, { kind: K }>;
-type Answer<K extends CommandKind> = RegistryCommands[K]["answer"];
 
 /** Sessions that one command removes, each with up to 1 MiB of commands, so that it never holds up a write. */
 const TRIM_SESSIONS_MAX = 100;
@@ -29,7 +26,7 @@ export class SessionExecutor {
     this.#findDevicePk = findDevicePk;
   }
 
-  save({ ref, session, nowMs }: Take<"saveSession">): undefined {
+  save({ ref, session, nowMs }: CommandOf<"saveSession">): undefined {
     const pk = this.#findDevicePk(ref);
     if (pk === undefined) throw new StoreError("not_found", `there is no device ${ref.device}`);
     if (!this.#isKeyVerifying(pk, session.keyFingerprint, nowMs)) {
@@ -52,21 +49,21 @@ export class SessionExecutor {
     );
   }
 
-  leave({ ref, owner, expirySeconds, nowMs }: Take<"leaveSession">): undefined {
+  leave({ ref, owner, expirySeconds, nowMs }: CommandOf<"leaveSession">): undefined {
     this.#statements.run(
       "UPDATE session SET owner = NULL, ends_ms = ?, expiry_seconds = ? WHERE device_pk = ? AND owner = ?",
       ...[nowMs + expirySeconds * 1000, expirySeconds, this.#findDevicePk(ref) ?? null, owner],
     );
   }
 
-  end({ ref, owner }: Take<"endSession">): undefined {
+  end({ ref, owner }: CommandOf<"endSession">): undefined {
     this.#statements.run(
       "DELETE FROM session WHERE device_pk = ?1 AND (?2 IS NULL OR owner = ?2)",
       ...[this.#findDevicePk(ref) ?? null, owner ?? null],
     );
   }
 
-  queue({ ref, command, nowMs }: Take<"queueCommand">): Answer<"queueCommand"> {
+  queue({ ref, command, nowMs }: CommandOf<"queueCommand">): AnswerOf<"queueCommand"> {
     const pk = this.#findDevicePk(ref);
     if (pk === undefined || !this.#isLiving(pk, nowMs)) return { kind: "no_session" };
     const session = this.#statements.get(
@@ -94,7 +91,7 @@ export class SessionExecutor {
     return { kind: "queued", packetIdentifier };
   }
 
-  remove({ ref, packetIdentifier }: Take<"removeCommand">): undefined {
+  remove({ ref, packetIdentifier }: CommandOf<"removeCommand">): undefined {
     this.#statements.run(
       "DELETE FROM session_command WHERE device_pk = ? AND packet_identifier = ?",
       ...[this.#findDevicePk(ref) ?? null, packetIdentifier],
@@ -109,7 +106,7 @@ export class SessionExecutor {
   }
 
   /** Connections of a process that is gone: their Sessions end `expiry_seconds` from now. */
-  leaveAll({ nowMs }: Take<"leaveAllSessions">): number {
+  leaveAll({ nowMs }: CommandOf<"leaveAllSessions">): number {
     return this.#statements.run(
       `UPDATE session SET owner = NULL, ends_ms = ? + expiry_seconds * 1000
        WHERE device_pk IN (SELECT device_pk FROM session WHERE ends_ms IS NULL LIMIT ?)`,
@@ -117,7 +114,7 @@ export class SessionExecutor {
     );
   }
 
-  trim({ nowMs }: Take<"trimSessions">): number {
+  trim({ nowMs }: CommandOf<"trimSessions">): number {
     return this.#statements.run(
       "DELETE FROM session WHERE device_pk IN (SELECT device_pk FROM session WHERE ends_ms <= ? LIMIT ?)",
       ...[nowMs, TRIM_SESSIONS_MAX],
