@@ -5,6 +5,7 @@
  * `docs/promises.md` shows the same table, and a test holds the two equal.
  */
 
+import { evidenceSabotages } from "./rows-evidence.ts";
 import { selfClockSabotages } from "./rows-self-clock.ts";
 import { sessionSabotages } from "./rows-sessions.ts";
 
@@ -646,4 +647,5 @@ export const sabotages: readonly Sabotage[] = [
   },
   ...sessionSabotages,
   ...selfClockSabotages,
+  ...evidenceSabotages,
 ];
