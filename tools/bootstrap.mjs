@@ -31,6 +31,7 @@ const tasks = /** @type {const} */ ({
   "bench:codec": ["packages/core/bench/codec.bench.ts"],
   "bench:token": ["packages/core/bench/token.bench.ts"],
   "bench:backbone": ["packages/server/bench/backbone.bench.ts"],
+  "bench:renewal": ["bench/renewal.ts"],
   build: ["tools/release/main.ts"],
   sabotage: ["tools/sabotage/main.ts"],
 });

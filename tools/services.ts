@@ -26,7 +26,9 @@ export const services = {
   curl: { aptPackage: "curl", probe: onPath("curl") },
   python3: { aptPackage: "python3", probe: onPath("python3") },
   openssl: { aptPackage: "openssl", probe: onPath("openssl") },
+  python3: { aptPackage: "python3", probe: onPath("python3") },
   strace: { aptPackage: "strace", probe: onPath("strace") },
+  tshark: { aptPackage: "tshark", probe: onPath("tshark") },
   // Debian's module belongs to Debian's Python; another python3 on the path does not see it.
   paho: { aptPackage: "python3-paho-mqtt", probe: ["/usr/bin/python3", "-c", "import paho.mqtt.client"] },
 } as const satisfies Record<string, Service>;

@@ -51,8 +51,11 @@ export class BridgeProcess {
     return Number(this.endpoints.mqtts.slice(this.endpoints.mqtts.lastIndexOf(":") + 1));
   }
 
-  /** @param under A program that runs the bridge, such as a tracer, with its arguments. */
-  async start(under: readonly string[] = []): Promise<void> {
+  /**
+   * @param under A program that runs the bridge, such as a tracer, with its arguments.
+   * @param flags More flags of `mayfly serve`.
+   */
+  async start(under: readonly string[] = [], flags: readonly string[] = []): Promise<void> {
     const [program = process.execPath, ...args] = [
       ...under,
       process.execPath,
@@ -62,6 +65,7 @@ export class BridgeProcess {
       this.data,
       "--ports",
       "auto",
+      ...flags,
     ];
     const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;

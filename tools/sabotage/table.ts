@@ -7,6 +7,7 @@
 
 import { agentRenewalRows } from "./rows-agent-renewal.ts";
 import { authenticationSabotages } from "./rows-authentication.ts";
+import { evidenceSabotages } from "./rows-evidence.ts";
 import { mqtt5Sabotages } from "./rows-mqtt5.ts";
 import { selfClockSabotages } from "./rows-self-clock.ts";
 import { sessionSabotages } from "./rows-sessions.ts";
@@ -654,4 +655,5 @@ export const sabotages: readonly Sabotage[] = [
   ...authenticationSabotages,
   ...agentRenewalRows,
   ...mqtt5Sabotages,
+  ...evidenceSabotages,
 ];

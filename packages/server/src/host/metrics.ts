@@ -256,6 +256,11 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
         count("downlinkInFlight"),
       );
       gauge(
+        "mayfly_rejudgements",
+        "Sessions to be judged again after a change of the registry.",
+        count("rejudgements"),
+      );
+      gauge(
         "mayfly_backbone_queue_messages",
         "Messages not durable yet.",
         () => backbone.status().queuedMessages,
