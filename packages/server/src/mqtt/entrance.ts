@@ -8,7 +8,7 @@
  * Left to others: the live session and who is taken over (`connection.ts`).
  */
 import type { CancelTimer, DeviceName, NumericDate } from "@mayfly/core";
-import { type Authenticity, TokenError } from "@mayfly/core/token";
+import { type Authenticity, findKeyRefusal, TokenError } from "@mayfly/core/token";
 import type { Admission, AdmissionOutcome, DevicePrincipal } from "../auth/admission.ts";
 import type { KeptSession } from "../registry/session-store.ts";
 import type { AdmissionQueue } from "./admission-queue.ts";
@@ -135,7 +135,27 @@ export class Entrance {
     this.#host.ports.registry.lookUpSession(device, (kept) => {
       if (this.#isCancelled) return;
       if (kept === "unavailable") this.#refuse("registry_unavailable", this.#host.ports.clock.wallSeconds());
-      else this.#answer({ kind: "admitted", principal, kept });
+      else if (kept === undefined || kept.keyFingerprint === principal.keyFingerprint) {
+        this.#answer({ kind: "admitted", principal, kept });
+      } else {
+        this.#judgeKept(principal, kept);
+      }
+    });
+  }
+
+  /** The Session was renewed last with another key than this one: where that has passed its date, so has the Session. */
+  #judgeKept(principal: DevicePrincipal, kept: KeptSession): void {
+    const { clock, registry } = this.#host.ports;
+    registry.lookUpAdmission({ ...principal.registry, device: principal.deviceId }, (record) => {
+      if (this.#isCancelled) return;
+      if (record === "unavailable") {
+        this.#refuse("registry_unavailable", clock.wallSeconds());
+        return;
+      }
+      const key = record?.device?.keys.find(({ fingerprint }) => fingerprint === kept.keyFingerprint);
+      const mayVerify =
+        key !== undefined && findKeyRefusal(key, principal.policy, clock.wallSeconds()) === undefined;
+      this.#answer({ kind: "admitted", principal, kept: mayVerify ? kept : undefined });
     });
   }
 

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ConnectPacket } from "@mayfly/core/mqtt";
-import { DeviceKey, fernPath, registryRef, type TestClient, World } from "../../test/bridge-world.ts";
+import {
+  DeviceKey,
+  fernPath,
+  registryRef,
+  startSeconds,
+  type TestClient,
+  World,
+} from "../../test/bridge-world.ts";
 import { keptCommandsMax } from "../registry/session-store.ts";
 import type { CommandOutcome } from "./bridge.ts";
 import { commandTimeoutMillis, downlinkWindowMax, sessionExpirySecondsMax } from "./limits.ts";
@@ -318,6 +325,35 @@ for (const [what, end] of endings) {
     assert.deepEqual(next.of("publish"), []);
   });
 }
+
+test("a Session whose key has passed its date is over for the device's next key, and goes on with it before", async () => {
+  const world = await World.create();
+  const second = new DeviceKey("second");
+  const expiring = { ...world.key.record, expiresAtSeconds: startSeconds + 100 };
+  await world.store.updateDevice(world.device(), { keys: [expiring, second.record] });
+  const connectSecond = () => world.connect(4, { cleanStart: false, token: second.token() });
+  const byFirst = connect4(world);
+  byFirst.subscribe(commands);
+  await world.time.advance(0);
+  byFirst.lose();
+  await world.time.advance(0);
+  const before = connectSecond();
+  await world.time.advance(0);
+  before.lose();
+  const again = connect4(world);
+  await world.time.advance(0);
+  again.lose();
+  await command(world, "too late");
+
+  await world.time.advance(100_000);
+  const after = connectSecond();
+  await world.time.advance(0);
+
+  assert.equal(before.of("connack")[0]?.sessionPresent, true);
+  assert.equal(again.of("connack")[0]?.sessionPresent, true);
+  assert.equal(after.of("connack")[0]?.sessionPresent, false);
+  assert.deepEqual(after.of("publish"), []);
+});
 
 test("a blocked device keeps its Session, and gets nothing from it while it is blocked", async () => {
   const world = await World.create();

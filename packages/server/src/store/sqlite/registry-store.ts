@@ -53,6 +53,7 @@ import { RegistryReader } from "./registry-reader.ts";
 import { registryMigrations } from "./registry-schema.ts";
 import { acquireServeLock, type ServeLock } from "./serve-lock.ts";
 import { siblingScript } from "./writer-thread.ts";
+import { WritesUnderWay } from "./writes-under-way.ts";
 
 /** How long a writer waits for a writer of another process. */
 const BUSY_MILLIS = 5_000;
@@ -123,6 +124,7 @@ class SqliteRegistryStore implements RegistryStore {
   readonly #options: SqliteRegistryStoreOptions;
   readonly #queue: RegistryQueue;
   readonly #activity = new ActivityQueue();
+  readonly #sessionWrites = new WritesUnderWay();
   readonly #records = new AuthenticationQueue();
   readonly #cancels = new Map<string, CancelTimer>();
   #opened: { readonly reader: RegistryReader; readonly feed: ChangeFeed } | undefined;
@@ -252,29 +254,35 @@ class SqliteRegistryStore implements RegistryStore {
     answer(this.#tryRead((reader) => reader.lookUpConfig(ref)));
   }
 
+  /** Answers synchronously, unless the device's Session is being written: then when that is done. */
   lookUpSession(ref: DeviceRef, answer: (session: LookUp<KeptSession>) => void): void {
-    answer(this.#tryRead((reader) => reader.lookUpSession(ref, this.#nowMs())));
+    this.#sessionWrites.before(devicePathOf(ref), () =>
+      answer(this.#tryRead((reader) => reader.lookUpSession(ref, this.#nowMs()))),
+    );
   }
 
   saveSession(ref: DeviceRef, session: SessionToSave): Promise<void> {
-    return this.#write("saveSession", { ref, session });
+    return this.#sessionWrites.track(devicePathOf(ref), this.#write("saveSession", { ref, session }));
   }
 
   leaveSession(ref: DeviceRef, owner: string, expirySeconds: number): Promise<void> {
-    return this.#write("leaveSession", { ref, owner, expirySeconds });
+    const write = this.#write("leaveSession", { ref, owner, expirySeconds });
+    return this.#sessionWrites.track(devicePathOf(ref), write);
   }
 
   endSession(ref: DeviceRef, owner?: string): Promise<void> {
-    return this.#write("endSession", { ref, ...(owner === undefined ? {} : { owner }) });
+    const write = this.#write("endSession", { ref, ...(owner === undefined ? {} : { owner }) });
+    return this.#sessionWrites.track(devicePathOf(ref), write);
   }
 
   queueCommand(ref: DeviceRef, command: CommandToQueue): Promise<QueueCommandOutcome> {
     const copy = { ...command, payload: new Uint8Array(command.payload) };
-    return this.#write("queueCommand", { ref, command: copy });
+    return this.#sessionWrites.track(devicePathOf(ref), this.#write("queueCommand", { ref, command: copy }));
   }
 
   removeCommand(ref: DeviceRef, packetIdentifier: number): Promise<void> {
-    return this.#write("removeCommand", { ref, packetIdentifier });
+    const write = this.#write("removeCommand", { ref, packetIdentifier });
+    return this.#sessionWrites.track(devicePathOf(ref), write);
   }
 
   recordActivity(update: ActivityUpdate): void {
@@ -432,4 +440,8 @@ class SqliteRegistryStore implements RegistryStore {
   #nowMs(): number {
     return Math.round(this.#options.clock.wallSeconds() * 1000);
   }
+}
+
+function devicePathOf({ project, location, registry, device }: DeviceRef): string {
+  return `${project}/${location}/${registry}/${device}`;
 }
