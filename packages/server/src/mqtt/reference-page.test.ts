@@ -11,16 +11,17 @@ const root = join(import.meta.dirname, "../../../..");
 const page = readFileSync(join(root, "docs/reference/mqtt.md"), "utf8");
 const folders = ["packages/core/src/mqtt", "packages/server/src/mqtt", "test/process"];
 
-/** Test files by their name without `.test.ts`. */
+/** Test files by their name without `.test.ts`; those of one name, in two folders, as one. */
 function testFiles(): ReadonlyMap<string, string> {
-  const names = folders.flatMap((folder) =>
-    readdirSync(join(root, folder)).map((name) => join(folder, name)),
-  );
-  return new Map(
-    names
-      .filter((path) => path.endsWith(".test.ts"))
-      .map((path) => [path.replace(/^.*\/|\.test\.ts$/g, ""), readFileSync(join(root, path), "utf8")]),
-  );
+  const files = new Map<string, string>();
+  for (const folder of folders) {
+    for (const name of readdirSync(join(root, folder))) {
+      if (!name.endsWith(".test.ts")) continue;
+      const short = name.replace(".test.ts", "");
+      files.set(short, (files.get(short) ?? "") + readFileSync(join(root, folder, name), "utf8"));
+    }
+  }
+  return files;
 }
 
 /** Each test the page names: its file, and how its name begins, or how the row that names it does. */
