@@ -20,8 +20,11 @@ export const services = {
   // A daemon's place is /usr/sbin, which is not on every user's path.
   chronyd: { aptPackage: "chrony", probe: ["sh", "-c", "PATH=$PATH:/usr/sbin command -v chronyd"] },
   faketime: { aptPackage: "faketime", probe: onPath("faketime") },
+  mosquitto: { aptPackage: "mosquitto", probe: ["sh", "-c", "PATH=$PATH:/usr/sbin command -v mosquitto"] },
   mosquitto_pub: { aptPackage: "mosquitto-clients", probe: onPath("mosquitto_pub") },
   mosquitto_sub: { aptPackage: "mosquitto-clients", probe: onPath("mosquitto_sub") },
+  curl: { aptPackage: "curl", probe: onPath("curl") },
+  python3: { aptPackage: "python3", probe: onPath("python3") },
   openssl: { aptPackage: "openssl", probe: onPath("openssl") },
   python3: { aptPackage: "python3", probe: onPath("python3") },
   strace: { aptPackage: "strace", probe: onPath("strace") },

@@ -17,6 +17,8 @@ export const registry = "plant";
 export interface Endpoints {
   readonly mqtts: string;
   readonly deviceHttps: string;
+  /** `host:port` of signed time, UDP. */
+  readonly time: string;
   readonly admin: string;
   readonly ca: string;
   readonly adminToken: string;

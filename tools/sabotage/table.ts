@@ -5,9 +5,13 @@
  * `docs/promises.md` shows the same table, and a test holds the two equal.
  */
 
+import { agentRenewalRows } from "./rows-agent-renewal.ts";
+import { authenticationSabotages } from "./rows-authentication.ts";
 import { evidenceSabotages } from "./rows-evidence.ts";
+import { mqtt5Sabotages } from "./rows-mqtt5.ts";
 import { selfClockSabotages } from "./rows-self-clock.ts";
 import { sessionSabotages } from "./rows-sessions.ts";
+import { signedTimeSabotages } from "./rows-signed-time.ts";
 
 export type Sabotage = {
   /** What we promise, as a sentence an operator cares about. */
@@ -476,7 +480,7 @@ export const sabotages: readonly Sabotage[] = [
   {
     promise: "A timer that runs early brings one renewal, not two.",
     deed: "connect anew with the old token when the renewal is due",
-    file: "packages/device/src/agent.ts",
+    file: "packages/device/src/supervisor.ts",
     find: "() => this.#renew());",
     replace: "() => this.#attempt());",
     test: "packages/sim/test/agent-and-bridge.test.ts",
@@ -647,5 +651,9 @@ export const sabotages: readonly Sabotage[] = [
   },
   ...sessionSabotages,
   ...selfClockSabotages,
+  ...signedTimeSabotages,
+  ...authenticationSabotages,
+  ...agentRenewalRows,
+  ...mqtt5Sabotages,
   ...evidenceSabotages,
 ];

@@ -10,7 +10,9 @@ import {
   judgeHealth,
   judgeNode,
   judgeProcess,
+  judgeSignedTime,
   judgeSqlite,
+  judgeTimeDelegation,
 } from "./doctor-checks.ts";
 
 test("versions are compared by their numbers, not by their letters", () => {
@@ -27,6 +29,13 @@ test("each check is ok, a warning or a failure at its bounds, and only an ok one
     [judgeSqlite("3.51.3"), "ok"],
     [judgeSqlite("3.51.2"), "fail"],
     [judgeSqlite(undefined), "fail"],
+    [judgeTimeDelegation(undefined), "ok"],
+    [judgeTimeDelegation(7 * 86_400), "ok"],
+    [judgeTimeDelegation(7 * 86_400 - 1), "warn"],
+    [judgeTimeDelegation(0), "fail"],
+    [judgeSignedTime({ offsetSeconds: -1, uncertaintySeconds: 1 }), "ok"],
+    [judgeSignedTime({ offsetSeconds: -1.1, uncertaintySeconds: 1 }), "warn"],
+    [judgeSignedTime({ because: "clock_untrusted" }), "fail"],
     [judgeFolder(folder), "ok"],
     [judgeFolder({ ...folder, exists: false }), "warn"],
     [judgeFolder({ ...folder, open: ["registry.db"] }), "fail"],

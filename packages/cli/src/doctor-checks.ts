@@ -23,6 +23,7 @@ const CERTIFICATE_WARN_SECONDS = 14 * 86_400;
 /** A strict registry forgives a device's clock this much: the server's own must be far better. */
 const CLOCK_FAIL_SECONDS = 90;
 const CLOCK_WARN_SECONDS = 5;
+const DELEGATION_WARN_SECONDS = 7 * 86_400;
 
 export function judgeNode(version: string): Check {
   const major = Number(version.split(".")[0]);
@@ -194,6 +195,50 @@ export function judgeClock(differenceSeconds: number): Check {
   return apart >= CLOCK_WARN_SECONDS
     ? { name, status: "warn", message, advice }
     : { name, status: "ok", message };
+}
+
+/** @param secondsLeft Until the online key's delegation ends, 0 or less when it has; undefined where no key is here. */
+export function judgeTimeDelegation(secondsLeft: number | undefined): Check {
+  const name = "time delegation";
+  if (secondsLeft === undefined) {
+    return { name, status: "ok", message: "none: this server gives no signed time" };
+  }
+  const advice = "`mayfly time-key delegate` with a root makes another; the server takes it within a minute";
+  if (secondsLeft <= 0) {
+    return { name, status: "fail", message: `over since ${formatDuration(secondsLeft)}`, advice };
+  }
+  const message = `good for ${formatDuration(secondsLeft)}`;
+  return secondsLeft < DELEGATION_WARN_SECONDS
+    ? { name, status: "warn", message, advice }
+    : { name, status: "ok", message };
+}
+
+/** @param told What a device that pinned the delegation's root would believe, or why it would not. */
+export function judgeSignedTime(
+  told:
+    | { readonly offsetSeconds: number; readonly uncertaintySeconds: number }
+    | { readonly because: string },
+): Check {
+  const name = "signed time";
+  if ("because" in told) {
+    return {
+      name,
+      status: "fail",
+      message: `the server gives none: ${told.because}`,
+      advice: "see `mayfly time-key show` and the server's log; a key just made is taken within a minute",
+    };
+  }
+  const within = told.uncertaintySeconds.toFixed(1);
+  const apart = Math.abs(told.offsetSeconds);
+  if (apart <= told.uncertaintySeconds) {
+    return { name, status: "ok", message: `believable, and this machine's time within ${within} s` };
+  }
+  return {
+    name,
+    status: "warn",
+    message: `${formatDuration(apart)} from this machine's clock, and says it is right within ${within} s`,
+    advice: "one of the two clocks is wrong: synchronise both with NTP",
+  };
 }
 
 /** Negative, 0 or positive as `a` is older, the same or newer; parts that are no numbers count as 0. */

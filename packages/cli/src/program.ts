@@ -12,12 +12,14 @@ import { addCommandCommands } from "./commands/command.ts";
 import { addConfigCommands } from "./commands/config.ts";
 import { addDemoCommand } from "./commands/demo.ts";
 import { addDeviceCommands } from "./commands/device.ts";
+import { addDeviceAuthLogCommand } from "./commands/device-auth-log.ts";
 import { addDeviceKeyCommands } from "./commands/device-keys.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addPullCommands } from "./commands/pull.ts";
 import { addRegistryCommands } from "./commands/registry.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addTailCommand } from "./commands/tail.ts";
+import { addTimeKeyCommands } from "./commands/time-key.ts";
 import { addTokenCommands } from "./commands/token.ts";
 import { describeFailure, exitCodes } from "./failure.ts";
 import { terminal } from "./host/terminal.ts";
@@ -36,6 +38,7 @@ export function createProgram(version: string): Command {
   addServeCommand(program);
   addRegistryCommands(program);
   const device = addDeviceCommands(program);
+  addDeviceAuthLogCommand(device);
   addDeviceKeyCommands(device);
   addConfigCommands(program);
   addCommandCommands(program);
@@ -45,6 +48,7 @@ export function createProgram(version: string): Command {
   addAgentCommand(program);
   addChipCommands(program);
   addAdminTokenCommands(program);
+  addTimeKeyCommands(program);
   addDoctorCommand(program);
   for (const command of allCommands(program)) {
     // Errors are printed by runProgram, in the form the caller asked for.

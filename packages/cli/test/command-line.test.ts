@@ -74,6 +74,9 @@ test("every command's help exits 0, and every command knows --json", async (t) =
     ["admin-token", "new"],
     ["admin-token", "list"],
     ["admin-token", "revoke"],
+    ["time-key", "init"],
+    ["time-key", "delegate"],
+    ["time-key", "show"],
     ["doctor"],
   ];
   const { createProgram } = await import("../src/program.ts");

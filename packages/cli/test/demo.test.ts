@@ -66,6 +66,7 @@ test("a demo of 18 s shows a renewal, loses nothing and ends by itself; one besi
     ]);
     assert.ok(lines.every(({ devices }) => devices.length === 2 && devices.every(({ lost }) => lost === 0)));
     assert.ok((last?.devices[0]?.renewals ?? 0) >= 1, "sensor-1 renews after 15 s");
+    assert.equal(last?.devices[0]?.gapMs, 0, "within its connection");
     assert.ok((last?.devices[1]?.acked ?? 0) >= 15);
   });
 });

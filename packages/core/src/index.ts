@@ -1,7 +1,7 @@
 /**
  * Front door of the core: bytes, ids, topics, and the ports of the machine.
  *
- * Tokens, MQTT packets and the admin API have doors of their own (`@mayfly/core/token`, …), so that a
+ * Tokens, MQTT packets, signed time and the admin API have doors of their own (`@mayfly/core/token`, …), so that a
  * device's bundle carries only what it uses.
  */
 export {

@@ -2,12 +2,8 @@
  * Front door of the device agent. Nothing behind it knows a host; adapters for Node are at
  * `@mayfly/device/node`.
  */
-export {
-  type Agent,
-  type AgentHandlers,
-  agentUserName,
-  createAgent,
-} from "./agent.ts";
+export { type Agent, createAgent } from "./agent.ts";
+export type { AgentHandlers } from "./downlink.ts";
 export { AgentOptionError, type AgentOptions, type OutboxBounds } from "./options.ts";
 export type { PublishOutcome } from "./outbox.ts";
 export type {
@@ -19,5 +15,6 @@ export type {
   LinkEvents,
 } from "./ports.ts";
 export type { PublishAnswer, PublishOptions, PublishRefusal } from "./publisher.ts";
+export { agentUserName } from "./session/changeover.ts";
 export type { RefusalAction } from "./session/refusal.ts";
-export type { AgentEvent, AgentState, AgentStatus } from "./status.ts";
+export type { AgentEvent, AgentState, AgentStatus, RenewalKind } from "./status.ts";

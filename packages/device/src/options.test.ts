@@ -31,3 +31,10 @@ test("a malformed device id is refused before anything runs", () => {
 test("a device id that no topic can name is refused before anything runs", () => {
   assert.throws(() => settleOptions({ ...name, device: "lamp+1" }), AgentOptionError);
 });
+
+test("a Session that outlives its connection is for MQTT 3.1.1 alone", () => {
+  const kept = settleOptions({ ...name, protocolVersion: 4, cleanSession: false });
+
+  assert.equal(kept.cleanSession, false);
+  assert.throws(() => settleOptions({ ...name, cleanSession: false }), AgentOptionError);
+});

@@ -17,6 +17,11 @@ export interface OutboxBounds {
 export interface AgentOptions extends DeviceName {
   /** 5 is MQTT 5.0, 4 is MQTT 3.1.1. Default 5. */
   readonly protocolVersion?: ProtocolVersion;
+  /**
+   * Clean Session of MQTT 3.1.1. With false the bridge may keep the Session when the connection changes, and a
+   * renewal hands it over. Default true, which is all that MQTT 5 takes: there a renewal needs no new connection.
+   */
+  readonly cleanSession?: boolean;
   /** `exp - iat` of the tokens: {@link AgentOptions.lifetimeFloorSeconds} to 86,400. Default 3,600. */
   readonly lifetimeSeconds?: number;
   /** Shortest lifetime taken, at least 10. Default 3,600; less is for demonstrations. */
@@ -36,6 +41,7 @@ export interface AgentSettings {
   readonly project: string;
   readonly device: string;
   readonly protocolVersion: ProtocolVersion;
+  readonly cleanSession: boolean;
   readonly lifetimeSeconds: number;
   readonly firstRenewalAfterSeconds: number | undefined;
   readonly keepAliveSeconds: number;
@@ -65,6 +71,11 @@ export function settleOptions(options: AgentOptions): AgentSettings {
     );
   }
 
+  const { protocolVersion = 5, cleanSession = true } = options;
+  if (protocolVersion === 5 && !cleanSession) {
+    throw new AgentOptionError("cleanSession false is for MQTT 3.1.1; MQTT 5 renews within the connection");
+  }
+
   const floor = options.lifetimeFloorSeconds ?? lifetimeSecondsDefault;
   checkRange("lifetimeFloorSeconds", floor, lifetimeSecondsMin, lifetimeSecondsMax);
   const lifetimeSeconds = options.lifetimeSeconds ?? Math.max(lifetimeSecondsDefault, floor);
@@ -84,7 +95,8 @@ export function settleOptions(options: AgentOptions): AgentSettings {
     clientIdentifier,
     project: options.project,
     device: options.device,
-    protocolVersion: options.protocolVersion ?? 5,
+    protocolVersion,
+    cleanSession,
     lifetimeSeconds,
     firstRenewalAfterSeconds: first,
     keepAliveSeconds,

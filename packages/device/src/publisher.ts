@@ -98,6 +98,11 @@ export class Publisher {
     this.#outbox.startOver();
   }
 
+  /** The connection goes on with what the one before had been given. @param resent How many it sent again. */
+  goOn(resent: number): void {
+    this.#resent += resent;
+  }
+
   /** Gives the connection what it takes now, oldest first. */
   give(connection: Pick<Connection, "mayPublish" | "publish">): void {
     for (let message = this.#outbox.findNext(); message !== undefined; message = this.#outbox.findNext()) {

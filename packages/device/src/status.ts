@@ -3,11 +3,12 @@
  *
  * Neither carries a token, a key or a signature.
  */
+import type { NumericDate } from "@mayfly/core";
 import type { RefusalAction } from "./session/refusal.ts";
 
 /**
- * `waiting_for_clock`: signs nothing until the clock is believed. `renewing`: still connected, with the next
- * connection being made. `backing_off`: not connected, waiting to try again.
+ * `waiting_for_clock`: signs nothing until the clock is believed. `renewing`: still connected, with the next token
+ * or connection being made. `backing_off`: not connected, waiting to try again.
  */
 export type AgentState =
   | "stopped"
@@ -18,14 +19,29 @@ export type AgentState =
   | "renewing"
   | "backing_off";
 
+/**
+ * How a new token comes into use. `reauthentication`: within the connection (MQTT 5.0 §4.12.1). `handover`: a second
+ * connection goes on with the first one's Session (MQTT 3.1.1, Clean Session 0). `reconnect`: a second connection
+ * begins anew.
+ */
+export type RenewalKind = "reauthentication" | "handover" | "reconnect";
+
 export interface AgentStatus {
   readonly state: AgentState;
   readonly keyId: string;
   readonly slot?: number;
   /** Until `exp` of the token the present connection rests on, never below 0; absent before the first connection. */
   readonly tokenRemainingSeconds?: number;
-  /** Connections made by a renewal; the first connection and repairs are not counted. */
+  /** How the next renewal is to be done; absent while not connected. */
+  readonly renewal?: RenewalKind;
+  /** When the bridge wants this device to renew, by the bridge's clock; absent where it did not say. */
+  readonly renewalWindow?: { readonly from: NumericDate; readonly until: NumericDate };
+  /** How CONNECT carries the token: by our Authentication Method, or as the Password that every bridge takes. */
+  readonly authentication: "method" | "password";
+  /** New tokens that came into use in place of old ones; the first connection and repairs are not counted. */
   readonly renewals: number;
+  /** The same, by how it was done. */
+  readonly renewalsBy: Readonly<Record<RenewalKind, number>>;
   /** Successful CONNECTs of any cause. */
   readonly connects: number;
   /** Messages handed to the network, each counted once however often it was sent again. */
@@ -49,7 +65,12 @@ export type AgentEvent =
   | { readonly kind: "waiting_for_clock"; readonly because: string }
   | { readonly kind: "minted"; readonly keyId: string; readonly expSeconds: number }
   | { readonly kind: "sign_failed"; readonly because: string }
+  /** A CONNECT was accepted. */
   | { readonly kind: "connected"; readonly renewal: boolean; readonly gapMillis: number }
+  /** A new token is in use; where that took a connection, after its `connected`. */
+  | { readonly kind: "renewed"; readonly by: RenewalKind; readonly gapMillis: number }
+  /** The bridge did not answer an AUTH in time; the renewal goes on by a new connection. */
+  | { readonly kind: "reauthentication_unanswered" }
   | {
       readonly kind: "refused";
       readonly reasonCode: number;

@@ -2,6 +2,7 @@
  * Front door of the server: the MQTT bridge as a pure machine, the domain's values and ports, and adapters
  * that live in memory. What needs Node's clock, disk or sockets enters by `@mayfly/server/node`.
  */
+
 export {
   type Admission,
   type AdmissionObserver,
@@ -11,6 +12,15 @@ export {
   createAdmission,
   type DevicePrincipal,
 } from "./auth/admission.ts";
+export { type AlarmFacts, type AlarmKind, alarmIntervalMillis, alarmKinds } from "./auth/alarm.ts";
+export type { AttemptObserver } from "./auth/attempt-book.ts";
+export type {
+  AttemptRecord,
+  AuthenticationRecord,
+  AuthenticationUpdate,
+  EvidenceRecord,
+  PeerFacts,
+} from "./auth/authentication-record.ts";
 export { type ImportedKey, KeyImportError, type KeyVerifier } from "./auth/key-verifier.ts";
 export { type Rejudgement, type RightEnd, rejudge } from "./auth/rejudgement.ts";
 export { createMemoryBackbone, type MemoryBackbone } from "./backbone/memory/index.ts";
@@ -48,6 +58,7 @@ export {
   type RegistryStore,
   StoreError,
   type StoreErrorCode,
+  type StoreStatus,
 } from "./registry/store.ts";
 export { createMemoryRegistryStore } from "./store/memory/index.ts";
 export type {
@@ -67,3 +78,14 @@ export {
   type IntakeRefusal,
   stateBytesMax,
 } from "./telemetry/intake.ts";
+export {
+  createTimeAnswerer,
+  type OnlineTimeKey,
+  type OwnClock,
+  type TimeAnswerer,
+  type TimeAnswererPorts,
+  type TimeObserver,
+  type TimeOutcome,
+  type TimeRefusal,
+  type TimeWay,
+} from "./time/time-answerer.ts";

@@ -4,7 +4,13 @@
  */
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import type { ByteLink, ByteLinkEvents, Clock, Timers } from "@mayfly/core";
-import type { ClientPacket, ConnectPacket, ProtocolVersion, ServerPacket } from "@mayfly/core/mqtt";
+import type {
+  ClientPacket,
+  ConnectPacket,
+  ProtocolVersion,
+  PublishPacket,
+  ServerPacket,
+} from "@mayfly/core/mqtt";
 import { ClientDecoder, encodeClientPacket } from "@mayfly/core/mqtt-client";
 import {
   encodeTokenSigningInput,
@@ -242,7 +248,7 @@ export class TestClient implements ByteLink {
 export function publishOf(
   packetIdentifier: number,
   extra: { topic?: string; payload?: string; retain?: boolean } = {},
-): ClientPacket {
+): PublishPacket {
   return {
     type: "publish",
     dup: false,
@@ -261,13 +267,13 @@ class Diary implements BridgeObserver {
   verified(facts: { outcome: string }): void {
     this.lines.push(`verified ${facts.outcome}`);
   }
+  attempted(): void {}
+  alarm(facts: Parameters<BridgeObserver["alarm"]>[0]): void {
+    this.lines.push(`alarm ${facts.kind} ${facts.device.device} ${facts.addresses.join(" ")}`);
+  }
   connected(facts: Parameters<BridgeObserver["connected"]>[0]): void {
     const how = `${facts.tookOver ? " tookOver" : ""}${facts.resumed ? " resumed" : ""}`;
     this.lines.push(`connected ${facts.principal.deviceId}${how}`);
-  }
-  takeoverStorm(facts: Parameters<BridgeObserver["takeoverStorm"]>[0]): void {
-    const addresses = facts.links.map(({ remoteAddress }) => remoteAddress).join(" and ");
-    this.lines.push(`takeoverStorm ${facts.principal.deviceId} from ${addresses}`);
   }
   renewed(facts: Parameters<BridgeObserver["renewed"]>[0]): void {
     this.lines.push(`renewed ${facts.principal.deviceId}${facts.keyChanged ? " keyChanged" : ""}`);

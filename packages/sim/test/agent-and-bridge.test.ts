@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { utf8Decode, utf8Encode } from "@mayfly/core";
-import type { ProtocolVersion } from "@mayfly/core/mqtt";
 import { type AgentEvent, createAgent } from "@mayfly/device";
 import type { CommandOutcome } from "@mayfly/server";
 import { arrangeHouse, type House, onlyTenant, registry, type Tenant } from "./arrange-house.ts";
 
-const versions: readonly ProtocolVersion[] = [5, 4];
+/** How an agent may speak to the bridge: by version, and in 3.1.1 with Clean Session 1 or 0. */
+const manners = [
+  { name: "v5", agent: { protocolVersion: 5 } },
+  { name: "v4", agent: { protocolVersion: 4 } },
+  { name: "v4, Session kept", agent: { protocolVersion: 4, cleanSession: false } },
+] as const;
 const lamp = { ...registry, device: "lamp-0" };
 
 async function arrangeConnected(options: Partial<Parameters<typeof arrangeHouse>[0]> = {}) {
@@ -44,10 +48,8 @@ function publishEvery(
   return texts;
 }
 
-for (const protocolVersion of versions) {
-  const agent = { protocolVersion };
-
-  test(`v${protocolVersion}: what was published before the start is sent once connected, in order`, async () => {
+for (const { name, agent } of manners) {
+  test(`${name}: what was published before the start is sent once connected, in order`, async () => {
     const house = await arrangeHouse({ seed: "early", devices: 1, agent });
     const tenant = onlyTenant(house);
     const acknowledged: string[] = [];
@@ -60,7 +62,7 @@ for (const protocolVersion of versions) {
     assert.deepEqual(await house.pullAll(), ["a", "b", "c"]);
   });
 
-  test(`v${protocolVersion}: a device that publishes ten times a second through ten renewals loses and doubles nothing`, async () => {
+  test(`${name}: a device that publishes ten times a second through ten renewals loses and doubles nothing`, async () => {
     const { house, tenant } = await arrangeConnected({
       agent: { ...agent, lifetimeSeconds: 60, lifetimeFloorSeconds: 60 },
     });
@@ -77,7 +79,7 @@ for (const protocolVersion of versions) {
     assert.ok(tenant.agent.status().longestGapMillis < 200, `${tenant.agent.status().longestGapMillis} ms`);
   });
 
-  test(`v${protocolVersion}: a timer that runs a moment early brings one renewal, not two`, async () => {
+  test(`${name}: a timer that runs a moment early brings one renewal, not two`, async () => {
     const { house, tenant } = await arrangeConnected({
       agent: { ...agent, lifetimeSeconds: 60, lifetimeFloorSeconds: 60 },
       timersEarlyMillis: 0.7,
@@ -89,7 +91,7 @@ for (const protocolVersion of versions) {
     assert.equal(eventsOf(tenant, "minted").length, 2);
   });
 
-  test(`v${protocolVersion}: a broken link costs no acknowledged message, and what was in flight is sent again`, async () => {
+  test(`${name}: a broken link costs no acknowledged message, and what was in flight is sent again`, async () => {
     const { house, tenant } = await arrangeConnected({ agent });
     const acknowledged: string[] = [];
     const texts = publishEvery(house, tenant, 100, 100, acknowledged);
@@ -104,7 +106,7 @@ for (const protocolVersion of versions) {
     assert.equal(tenant.agent.status().renewals, 0);
   });
 
-  test(`v${protocolVersion}: a link that falls silent is found out by the missing PINGRESP and replaced`, async () => {
+  test(`${name}: a link that falls silent is found out by the missing PINGRESP and replaced`, async () => {
     const { house, tenant } = await arrangeConnected({ agent });
     const acknowledged: string[] = [];
 
@@ -116,46 +118,7 @@ for (const protocolVersion of versions) {
     assert.match(eventsOf(tenant, "connection_lost")[0]?.because ?? "", /ping_timeout/);
   });
 
-  test(`v${protocolVersion}: while no new link can be had at renewal the old connection goes on sending`, async () => {
-    const { house, tenant } = await arrangeConnected({
-      agent: { ...agent, lifetimeSeconds: 600, lifetimeFloorSeconds: 60 },
-    });
-    const acknowledged: string[] = [];
-
-    tenant.dialer.setRefusing(true);
-    await house.world.run(560_000);
-    publish(tenant, "still here", acknowledged);
-    await house.world.run(500);
-    assert.deepEqual(acknowledged, ["still here"]);
-    assert.ok(eventsOf(tenant, "connection_lost").length > 0);
-    tenant.dialer.setRefusing(false);
-    await house.world.run(100_000);
-
-    assert.equal(tenant.agent.status().renewals, 1);
-    assert.equal(tenant.agent.status().state, "connected");
-  });
-
-  test(`v${protocolVersion}: a renewal the bridge refuses leaves the old connection at work until one is accepted`, async () => {
-    const { house, tenant } = await arrangeConnected({
-      agent: { ...agent, lifetimeSeconds: 600, lifetimeFloorSeconds: 60 },
-    });
-    const acknowledged: string[] = [];
-
-    tenant.conduct.clockOffsetSeconds = 3_600;
-    await house.world.run(560_000);
-    publish(tenant, "still here", acknowledged);
-    await house.world.run(500);
-    assert.deepEqual(acknowledged, ["still here"]);
-    assert.ok(eventsOf(tenant, "refused").length > 0);
-    tenant.conduct.clockOffsetSeconds = 0;
-    await house.world.run(38_000);
-
-    assert.equal(tenant.agent.status().renewals, 1);
-    assert.deepEqual(eventsOf(tenant, "connection_lost"), []);
-    assert.ok(tenant.agent.status().longestGapMillis < 200, `${tenant.agent.status().longestGapMillis} ms`);
-  });
-
-  test(`v${protocolVersion}: a token that runs out with no way to renew is a gap, and the gap is counted`, async () => {
+  test(`${name}: a token that runs out with no way to renew is a gap, and the gap is counted`, async () => {
     const { house, tenant } = await arrangeConnected({
       agent: { ...agent, lifetimeSeconds: 60, lifetimeFloorSeconds: 60 },
     });
@@ -174,7 +137,7 @@ for (const protocolVersion of versions) {
     );
   });
 
-  test(`v${protocolVersion}: a blocked device is cut and refused, and comes back by itself when unblocked`, async () => {
+  test(`${name}: a blocked device is cut and refused, and comes back by itself when unblocked`, async () => {
     const { house, tenant } = await arrangeConnected({ agent });
 
     await house.store.updateDevice(lamp, { blocked: true });
@@ -189,7 +152,7 @@ for (const protocolVersion of versions) {
     assert.equal(tenant.agent.status().state, "connected");
   });
 
-  test(`v${protocolVersion}: config is acknowledged after its handler, and a new version arrives at once`, async () => {
+  test(`${name}: config is acknowledged after its handler, and a new version arrives at once`, async () => {
     const handled: string[] = [];
     let finish: () => void = () => {};
     const { house, tenant } = await arrangeConnected({
@@ -218,7 +181,7 @@ for (const protocolVersion of versions) {
     assert.equal(tenant.agent.status().state, "connected");
   });
 
-  test(`v${protocolVersion}: a command reaches its handler with its subfolder and is answered delivered`, async () => {
+  test(`${name}: a command reaches its handler with its subfolder and is answered delivered`, async () => {
     const got: [string, string][] = [];
     const { house } = await arrangeConnected({
       agent,
@@ -239,7 +202,7 @@ for (const protocolVersion of versions) {
     assert.deepEqual(outcomes, ["delivered"]);
   });
 
-  test(`v${protocolVersion}: a handler that throws is told of, and the session goes on`, async () => {
+  test(`${name}: a handler that throws is told of, and the session goes on`, async () => {
     const { house, tenant } = await arrangeConnected({
       agent,
       handlers: {
@@ -258,7 +221,7 @@ for (const protocolVersion of versions) {
     assert.equal(tenant.agent.status().state, "connected");
   });
 
-  test(`v${protocolVersion}: stopping leaves nothing behind at either end`, async () => {
+  test(`${name}: stopping leaves nothing behind at either end`, async () => {
     const { house, tenant } = await arrangeConnected({ agent });
     const outcomes: string[] = [];
     tenant.dialer.silence();
@@ -275,6 +238,48 @@ for (const protocolVersion of versions) {
     assert.equal(tenant.dialer.links, 0);
     assert.equal(house.bridge.counts().connections, 0);
     assert.equal(house.world.tasksWaiting, 0);
+  });
+}
+
+// In 5.0 a renewal needs no second connection (reauthentication.test.ts).
+for (const { name, agent } of manners.filter((manner) => manner.agent.protocolVersion === 4)) {
+  test(`${name}: while no new link can be had at renewal the old connection goes on sending`, async () => {
+    const { house, tenant } = await arrangeConnected({
+      agent: { ...agent, lifetimeSeconds: 600, lifetimeFloorSeconds: 60 },
+    });
+    const acknowledged: string[] = [];
+
+    tenant.dialer.setRefusing(true);
+    await house.world.run(560_000);
+    publish(tenant, "still here", acknowledged);
+    await house.world.run(500);
+    assert.deepEqual(acknowledged, ["still here"]);
+    assert.ok(eventsOf(tenant, "connection_lost").length > 0);
+    tenant.dialer.setRefusing(false);
+    await house.world.run(100_000);
+
+    assert.equal(tenant.agent.status().renewals, 1);
+    assert.equal(tenant.agent.status().state, "connected");
+  });
+
+  test(`${name}: a renewal the bridge refuses leaves the old connection at work until one is accepted`, async () => {
+    const { house, tenant } = await arrangeConnected({
+      agent: { ...agent, lifetimeSeconds: 600, lifetimeFloorSeconds: 60 },
+    });
+    const acknowledged: string[] = [];
+
+    tenant.conduct.clockOffsetSeconds = 3_600;
+    await house.world.run(560_000);
+    publish(tenant, "still here", acknowledged);
+    await house.world.run(500);
+    assert.deepEqual(acknowledged, ["still here"]);
+    assert.ok(eventsOf(tenant, "refused").length > 0);
+    tenant.conduct.clockOffsetSeconds = 0;
+    await house.world.run(38_000);
+
+    assert.equal(tenant.agent.status().renewals, 1);
+    assert.deepEqual(eventsOf(tenant, "connection_lost"), []);
+    assert.ok(tenant.agent.status().longestGapMillis < 200, `${tenant.agent.status().longestGapMillis} ms`);
   });
 }
 

@@ -194,10 +194,11 @@ function passMillis(world: World, millis: number): Promise<void> {
 
 function observe(line: (text: string) => void): BridgeObserver {
   return {
+    attempted: () => undefined,
+    alarm: ({ kind, device }) => line(`alarm ${kind} ${device.device}`),
     verified: ({ outcome }) => line(`verified ${outcome}`),
     connected: (f) =>
       line(`connected ${f.principal.deviceId} tookOver=${f.tookOver} until ${f.deadlineSeconds}`),
-    takeoverStorm: (f) => line(`takeover storm ${f.principal.deviceId}`),
     renewed: (f) => line(`renewed ${f.principal.deviceId} ${f.secondsLeft} s before its end`),
     renewalRefused: (f) => line(`renewal refused ${f.principal.deviceId} ${f.because}`),
     connectRefused: (f) => line(`refused ${f.deviceName?.device ?? "?"} ${f.because}`),

@@ -1,23 +1,30 @@
 /**
  * A rough network: links cut, silenced and refused at random while tokens are renewed each minute.
  *
- * A failure names its seed; `liveRoughly(seed, version)` replays it.
+ * A failure names its seed; `liveRoughly(seed, manner)` replays it.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { utf8Encode } from "@mayfly/core";
-import type { ProtocolVersion } from "@mayfly/core/mqtt";
+import type { AgentOptions } from "@mayfly/device";
 import { arrangeHouse, onlyTenant } from "./arrange-house.ts";
 
 const messages = 600;
 
+const manners = {
+  v5: { protocolVersion: 5 },
+  v4: { protocolVersion: 4 },
+  "v4, Session kept": { protocolVersion: 4, cleanSession: false },
+} as const satisfies Record<string, Partial<AgentOptions>>;
+type Manner = keyof typeof manners;
+
 /** Ten rough minutes with a message each second, then five calm ones. */
-async function liveRoughly(seed: string, protocolVersion: ProtocolVersion) {
+async function liveRoughly(seed: string, manner: Manner) {
   const house = await arrangeHouse({
     seed,
     devices: 1,
     pieceBytesMax: 60,
-    agent: { protocolVersion, lifetimeSeconds: 60, lifetimeFloorSeconds: 60, keepAliveSeconds: 10 },
+    agent: { ...manners[manner], lifetimeSeconds: 60, lifetimeFloorSeconds: 60, keepAliveSeconds: 10 },
   });
   const { world } = house;
   const { agent, dialer } = onlyTenant(house);
@@ -53,13 +60,13 @@ async function liveRoughly(seed: string, protocolVersion: ProtocolVersion) {
   };
 }
 
-for (const protocolVersion of [5, 4] as const) {
-  test(`v${protocolVersion}: through cuts, silence and refused links every message arrives, first times in order`, async () => {
+for (const manner of ["v5", "v4", "v4, Session kept"] as const) {
+  test(`${manner}: through cuts, silence and refused links every message arrives, first times in order`, async () => {
     for (let i = 0; i < 8; i++) {
       const seed = `rough ${i}`;
-      const { acknowledged, delivered, status, counts } = await liveRoughly(seed, protocolVersion);
+      const { acknowledged, delivered, status, counts } = await liveRoughly(seed, manner);
 
-      const replay = `replay: liveRoughly("${seed}", ${protocolVersion})`;
+      const replay = `replay: liveRoughly("${seed}", "${manner}")`;
       const expected = Array.from({ length: messages }, (_, n) => `${n}`);
       assert.deepEqual(acknowledged, expected, replay);
       assert.deepEqual([...new Set(delivered)], expected, replay);

@@ -98,7 +98,8 @@ async function runAgent(flags: AgentFlags): Promise<void> {
     caPem,
     ...registryOf(flags, endpoints),
     device: flags.device,
-    protocolVersion: flags.mqtt === 4 ? 4 : 5,
+    // In 3.1.1 the Session is kept, so that a renewal hands it over.
+    ...(flags.mqtt === 4 ? { protocolVersion: 4, cleanSession: false } : { protocolVersion: 5 }),
     lifetimeSeconds: flags.lifetime,
     // Whoever types a short lifetime means it.
     lifetimeFloorSeconds: Math.min(flags.lifetime, 3_600),
@@ -108,7 +109,7 @@ async function runAgent(flags: AgentFlags): Promise<void> {
 
   let acked = new SequenceSet();
   const report = (): void => {
-    const { state, keyId, slot, tokenRemainingSeconds, lastRefusal, ...status } = agent.status();
+    const { state, keyId, slot, tokenRemainingSeconds, renewal, lastRefusal, ...status } = agent.status();
     const line: AgentLine = {
       at: new Date(wallSeconds() * 1000).toISOString(),
       id: flags.device,
@@ -118,6 +119,7 @@ async function runAgent(flags: AgentFlags): Promise<void> {
       ...(tokenRemainingSeconds === undefined
         ? {}
         : { tokenRemainingSeconds: Math.floor(tokenRemainingSeconds) }),
+      ...(renewal === undefined ? {} : { renewal }),
       renewals: status.renewals,
       connects: status.connects,
       sent: status.sent,
@@ -245,6 +247,6 @@ function describe(line: AgentLine): string {
   const refusal = line.lastRefusal === undefined ? "" : `  refused: ${line.lastRefusal}`;
   return (
     `${line.at}  ${line.id}  ${line.state}  slot ${line.slot ?? "-"}  ${token}  ` +
-    `renewals ${line.renewals}  sent ${line.sent}  acked ${line.acked}  gap ${line.gapMs} ms${refusal}`
+    `renewals ${line.renewals} by ${line.renewal ?? "-"}  sent ${line.sent}  acked ${line.acked}  gap ${line.gapMs} ms${refusal}`
   );
 }

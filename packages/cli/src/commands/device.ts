@@ -1,8 +1,9 @@
 /**
  * `mayfly device`: create, list, show, block, unblock. Its keys have a file of their own.
  */
-import type { Device, DeviceDetails, DevicePath, SessionAnswer } from "@mayfly/core/admin";
+import type { AuthenticationLog, Device, DeviceDetails, DevicePath, SessionAnswer } from "@mayfly/core/admin";
 import type { Command } from "commander";
+import { describeClockBasis, describeEvidence, describeRefusals } from "../authentication-words.ts";
 import { findServer, registryOf } from "../connection.ts";
 import { CommandFailure } from "../failure.ts";
 import {
@@ -16,6 +17,7 @@ import {
   withConnection,
   withRegistry,
 } from "../flags.ts";
+import { wallSeconds } from "../host/clock.ts";
 import { parseKeyFlag } from "../key-flag.ts";
 import { formatFields, formatPayload, formatTable } from "../output.ts";
 import { describeKeys, keyStatesOf } from "./device-keys.ts";
@@ -54,7 +56,9 @@ export function addDeviceCommands(program: Command): Command {
       .option("--limit <N>", "devices shown at most", wholeNumber(1, LISTED_MAX), LISTED_DEFAULT)
       .action(list),
   );
-  group.addCommand(deviceCommand("show", "show a device, its keys and its session", show));
+  group.addCommand(
+    deviceCommand("show", "show a device, its keys, its session, and why it was refused last", show),
+  );
   group.addCommand(
     deviceCommand("block", "refuse a device and cut its session", (id, flags) =>
       setBlocked(id, flags, "block"),
@@ -146,8 +150,10 @@ async function show(id: string, flags: RegistryCommandFlags): Promise<void> {
   const { client, endpoints } = await findServer(flags);
   const at = { ...registryOf(flags, endpoints), device: id };
   const [details, answer] = [await client.getDeviceDetails(at), await client.getSession(at)];
+  const authentications = await client.getAuthentications(at);
   const { device } = details;
-  outputOf(flags).result({ ...details, session: answer }, () =>
+  const { clock } = authentications;
+  outputOf(flags).result({ ...details, session: answer, authentications }, () =>
     [
       formatFields([
         ["device", device.id],
@@ -156,6 +162,9 @@ async function show(id: string, flags: RegistryCommandFlags): Promise<void> {
         ["session", describeSession(answer)],
         ["last event", device.lastEventTime],
         ["last error", device.lastErrorStatus?.message],
+        ...describeRefusals(authentications, wallSeconds()).map((words) => ["refusal", words] as const),
+        ["clock", clock === undefined ? undefined : describeClockBasis(clock)],
+        ["evidence", lastEvidence(authentications)],
         ["config", device.config === undefined ? undefined : describeConfig(device.config)],
         [
           "metadata",
@@ -181,6 +190,11 @@ async function setBlocked(
   outputOf(flags).result(device, () =>
     wanted === "block" ? `${id} is blocked; a live session ends within a second` : `${id} may connect again`,
   );
+}
+
+function lastEvidence({ records }: AuthenticationLog): string | undefined {
+  const last = records.find((record) => record.kind === "evidence");
+  return last === undefined ? undefined : `${last.time} ${describeEvidence(last)}`;
 }
 
 function describeConfig(config: NonNullable<Device["config"]>): string {

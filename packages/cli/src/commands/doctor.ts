@@ -14,7 +14,9 @@ import {
   judgeHealth,
   judgeNode,
   judgeProcess,
+  judgeSignedTime,
   judgeSqlite,
+  judgeTimeDelegation,
 } from "../doctor-checks.ts";
 import { CommandFailure } from "../failure.ts";
 import { newCommand, outputOf, withConnection } from "../flags.ts";
@@ -38,6 +40,8 @@ import {
   sqliteVersion,
 } from "../host/examine.ts";
 import { describeConnectionFailure } from "../host/https-fetch.ts";
+import { askSignedTime } from "../host/signed-time.ts";
+import { findTimeKey, timeKeyFileOf } from "../host/time-key.ts";
 
 export function addDoctorCommand(program: Command): void {
   program.addCommand(
@@ -71,7 +75,7 @@ async function doctor(flags: ConnectionFlags & { readonly json?: true }): Promis
     }
   }
   if (server !== undefined) {
-    checks.push(...(await checkServer(server)));
+    checks.push(...(await checkServer(server, folder)));
     server.transport.close();
   }
 
@@ -89,13 +93,14 @@ async function checkFolder(folder: string): Promise<readonly Check[]> {
   return [...checks, judgeProcess(endpoints?.pid, endpoints !== undefined && isProcessAlive(endpoints.pid))];
 }
 
-async function checkServer(server: Server): Promise<readonly Check[]> {
+async function checkServer(server: Server, folder: string): Promise<readonly Check[]> {
   const { endpoints, baseUrl, ca } = server;
   const isOwn = endpoints !== undefined && new URL(endpoints.admin).origin === baseUrl;
   const checks = await checkHttps("admin", `${baseUrl}/healthz`, ca);
   if (isOwn) {
     checks.push(...(await checkTls("device https", new URL(endpoints.deviceHttps), ca)));
     checks.push(...(await checkTls("mqtts", new URL(`https://${endpoints.mqtts}`), ca)));
+    checks.push(...(await checkSignedTime(endpoints.deviceHttps, folder, ca)));
   }
   checks.push(await checkAdminToken(server));
   return checks;
@@ -126,6 +131,25 @@ async function checkTls(name: string, url: URL, ca: string | undefined): Promise
     ];
   } catch (error) {
     return [unreachable(name, url.href, error)];
+  }
+}
+
+/** Asked only where a key was put: a server without one was not meant to tell the time. */
+async function checkSignedTime(
+  deviceHttps: string,
+  folder: string,
+  ca: string | undefined,
+): Promise<readonly Check[]> {
+  try {
+    const key = await findTimeKey(await timeKeyFileOf(folder));
+    if (key === undefined) return [judgeTimeDelegation(undefined)];
+    const delegation = judgeTimeDelegation(key.bounds.notAfterMillis / 1000 - wallSeconds());
+    const told = await askSignedTime(deviceHttps, ca, key.root);
+    if ("because" in told) return [delegation, judgeSignedTime(told)];
+    const { now, uncertaintySeconds } = told;
+    return [delegation, judgeSignedTime({ offsetSeconds: now - wallSeconds(), uncertaintySeconds })];
+  } catch (error) {
+    return [judgeSignedTime({ because: error instanceof Error ? error.message : "no answer" })];
   }
 }
 

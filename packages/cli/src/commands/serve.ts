@@ -19,6 +19,7 @@ interface ServeFlags {
   readonly project?: readonly string[];
   readonly location?: readonly string[];
   readonly adminListen?: string;
+  readonly timePort?: number;
   readonly deviceAddress?: string;
   readonly hostName?: readonly string[];
   readonly tlsCert?: string;
@@ -41,6 +42,11 @@ export function addServeCommand(program: Command): void {
       )
       .option("--location <LOCATION>", "serve only these locations, may be repeated (default: any)", repeated)
       .option("--admin-listen <HOST:PORT>", "where the admin API listens (default: loopback)")
+      .option(
+        "--time-port <PORT>",
+        "UDP port of signed time (default: 8037, or as --ports)",
+        wholeNumber(1, 65_535),
+      )
       .option("--device-address <ADDRESS>", "address the device listeners bind to (default: all)")
       .option(
         "--host-name <NAME>",
@@ -75,6 +81,7 @@ async function serve(flags: ServeFlags): Promise<void> {
     projects: [...(flags.project ?? [PROJECT_DEFAULT])],
     ...(flags.location === undefined ? {} : { locations: [...flags.location] }),
     ...(flags.adminListen === undefined ? {} : { adminListen: flags.adminListen }),
+    ...(flags.timePort === undefined ? {} : { timePort: flags.timePort }),
     ...(flags.deviceAddress === undefined ? {} : { deviceAddress: flags.deviceAddress }),
     ...(flags.hostName === undefined ? {} : { hostNames: [...flags.hostName] }),
     ...(flags.tlsCert === undefined || flags.tlsKey === undefined

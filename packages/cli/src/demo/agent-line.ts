@@ -15,6 +15,8 @@ export interface AgentLine {
   readonly keyId: string;
   /** Absent before the first connection. */
   readonly tokenRemainingSeconds?: number;
+  /** How the next renewal is to be done; absent while not connected. */
+  readonly renewal?: "reauthentication" | "handover" | "reconnect";
   readonly renewals: number;
   readonly connects: number;
   readonly sent: number;

@@ -10,6 +10,8 @@ export interface Endpoints {
   /** `host:port` of MQTT over TLS. */
   readonly mqtts: string;
   readonly deviceHttps: string;
+  /** `host:port` of signed time, UDP; a server older than that does not tell it. */
+  readonly time?: string;
   readonly admin: string;
   /** Path of the PEM file with the roots to trust. */
   readonly ca: string;

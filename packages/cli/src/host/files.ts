@@ -49,6 +49,16 @@ export async function writeSecret(file: string, text: string): Promise<void> {
   }
 }
 
+/** As {@link writeSecret}, but never over a file that is there. @throws {CommandFailure} file_unwritable */
+export async function writeNewSecret(file: string, text: string): Promise<void> {
+  try {
+    await makeOwnFolder(dirname(file));
+    await writeFile(file, text, { mode: 0o600, flag: "wx", flush: true });
+  } catch (error) {
+    throw new CommandFailure("file_unwritable", `cannot write ${file}: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
 /** Makes a folder only its owner can enter. */
 export async function makeOwnFolder(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -69,6 +79,7 @@ function reasonOf(error: unknown): string {
   const code = (error as NodeJS.ErrnoException).code;
   if (code === "ENOENT") return "there is no such file";
   if (code === "EACCES" || code === "EPERM") return "permission denied";
+  if (code === "EEXIST") return "it is there already";
   if (code === "EISDIR") return "it is a folder";
   if (code === "ENOSPC") return "the disk is full";
   return error instanceof Error ? error.message : String(error);

@@ -39,6 +39,20 @@ test("an update sends its mask, so that what is left out is cleared", async () =
   assert.equal(requests[0]?.body, '{"blocked":true}');
 });
 
+test("authentication records are asked for with a limit, or all of them without", async () => {
+  const { client, requests } = clientAnswering(200, '{"records":[]}');
+
+  const log = await client.getAuthentications(at, 5);
+  await client.getAuthentications(at);
+
+  assert.deepEqual(log, { records: [] });
+  const path = "mayfly/v1/projects/mayfly/locations/lab/registries/a%2Bb%25~c/devices/d-1/authentications";
+  assert.deepEqual(
+    requests.map(({ method, url }) => `${method} ${url}`),
+    [`GET https://bridge:9443/${path}?limit=5`, `GET https://bridge:9443/${path}`],
+  );
+});
+
 test("lists that are absent are empty", async () => {
   const { client } = clientAnswering(200, "{}");
 

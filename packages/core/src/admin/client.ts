@@ -8,6 +8,7 @@ import { base64Encode } from "../bytes.ts";
 import { AdminApiError, parseErrorBody } from "./error.ts";
 import { readJsonLines } from "./json-lines.ts";
 import type {
+  AuthenticationLog,
   DeviceDetails,
   DeviceDetailsChange,
   DeviceKey,
@@ -97,6 +98,8 @@ export interface AdminClient {
   /** Resolves when the device acknowledged (QoS 1), or when it was sent (QoS 0). */
   sendCommand(at: DevicePath, binaryData: Uint8Array, subfolder?: string): Promise<void>;
   getSession(at: DevicePath): Promise<SessionAnswer>;
+  /** @param newest Records at most, 1 to 50; absent: all that are kept. */
+  getAuthentications(at: DevicePath, newest?: number): Promise<AuthenticationLog>;
 
   createSubscription(at: SubscriptionPath, subscription: SubscriptionCreation): Promise<SubscriptionView>;
   getSubscription(at: SubscriptionPath): Promise<SubscriptionView>;
@@ -207,6 +210,8 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
       });
     },
     getSession: (at) => call("GET", `mayfly/v1/${devicePath(at)}/session`),
+    getAuthentications: (at, newest) =>
+      call("GET", `mayfly/v1/${devicePath(at)}/authentications${formatQuery({ limit: newest })}`),
 
     createSubscription: (at, subscription) => call("PUT", `v1/${subscriptionPath(at)}`, subscription),
     getSubscription: (at) => call("GET", `v1/${subscriptionPath(at)}`),

@@ -7,6 +7,10 @@ export type { CanonicalStatus, ErrorBody } from "./error.ts";
 export { AdminApiError, canonicalStatuses, isCanonicalStatus, parseErrorBody } from "./error.ts";
 export { JSON_LINE_BYTES_MAX, readJsonLines } from "./json-lines.ts";
 export type {
+  AuthenticationAttempt,
+  AuthenticationEvidence,
+  AuthenticationLog,
+  ClockOffsetView,
   DeviceDetails,
   DeviceDetailsChange,
   DeviceKey,

@@ -6,6 +6,7 @@
  */
 import type { KeyState } from "../token/key-state.ts";
 import type { RegistryPolicy } from "../token/policy.ts";
+import type { Authenticity, TokenErrorCode } from "../token/token-error.ts";
 import type { Device, PublicKeyFormat } from "./resources.ts";
 
 /** How long and how much of its events a registry keeps; the bound reached first wins. */
@@ -114,4 +115,59 @@ export interface SessionDetails {
   readonly deadlineTime: string;
   readonly subscribedToConfig: boolean;
   readonly subscribedToCommands: boolean;
+}
+
+/** What is on record of attempts to authenticate as a device, newest first, at most 50. */
+export interface AuthenticationLog {
+  readonly records: readonly (AuthenticationAttempt | AuthenticationEvidence)[];
+  /** Absent where no authentic token says anything about it. */
+  readonly clock?: ClockOffsetView;
+}
+
+/** How far the device's clock is off, by its authentic tokens. */
+export interface ClockOffsetView {
+  /** Negative when it is behind. */
+  readonly offsetSeconds: number;
+  /** Tokens it rests on, 1 to 3. */
+  readonly samples: number;
+  readonly asOfTime: string;
+}
+
+/** Equal attempts: the same token from the same place with the same outcome, or refusals nobody can tell apart. */
+export interface AuthenticationAttempt {
+  readonly kind: "attempt";
+  readonly firstTime: string;
+  /** Of the latest that was noted: may lag by a minute, by 15 for accepted ones; so may `attempts`. */
+  readonly lastTime: string;
+  readonly attempts: number;
+  readonly bridge: "mqtt" | "http";
+  readonly purpose: "connect" | "reauthenticate" | "request";
+  readonly outcome: "accepted" | "bridge_disabled" | TokenErrorCode;
+  /** Did a key of this device sign? `unchecked`: nobody looked. What follows is hearsay unless it is authentic. */
+  readonly authenticity: Authenticity | "unchecked";
+  /** Had the bridge not verified this very token before? */
+  readonly firstSeen?: boolean;
+  /** NumericDate, as the token says. */
+  readonly iat?: number;
+  readonly exp?: number;
+  /** By how many seconds `iat` was backdated. */
+  readonly u?: number;
+  /** `iat + u` less the time of arrival: authentic tokens that were not seen before only. */
+  readonly offsetSeconds?: number;
+  readonly keyId?: string;
+  readonly slot?: number;
+  readonly remoteAddress: string;
+  readonly tlsVersion?: string;
+  readonly tlsResumed?: boolean;
+}
+
+/** A key or a token seems to be in more hands than one. Nobody was refused for it. */
+export interface AuthenticationEvidence {
+  readonly kind: "evidence";
+  readonly time: string;
+  readonly evidence: "shared_key" | "token_reused" | "forked_series";
+  readonly remoteAddresses: readonly string[];
+  readonly keyId?: string;
+  /** The name a token of this device came under. */
+  readonly otherDevice?: string;
 }

@@ -44,4 +44,5 @@ export const refusalOnWire = {
   key_revoked: notAuthorized,
   token_signature_malformed: notAuthorized,
   token_signature_invalid: notAuthorized,
+  failure_limit: notAuthorized,
 } as const satisfies Record<TokenErrorCode, RefusalOnWire>;

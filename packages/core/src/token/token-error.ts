@@ -30,7 +30,9 @@ export type TokenErrorCode =
   | "key_retired"
   | "key_revoked"
   | "token_signature_malformed"
-  | "token_signature_invalid";
+  | "token_signature_invalid"
+  // Nobody looked: too many checks were spent in vain on where it came from.
+  | "failure_limit";
 
 /** Did a key of this device sign the refused token? */
 export type Authenticity = "authentic" | "unauthenticated";

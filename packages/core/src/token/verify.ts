@@ -40,6 +40,8 @@ export interface VerificationContext {
   readonly device: DeviceFacts | undefined;
   /** Check the signature even where time alone fails: costs a verification, so the caller limits the rate. */
   readonly verifyWhenTimeFails: boolean;
+  /** Told what the token claims once that can be read, before anything of it is proved or refused. */
+  readonly onClaims?: (claims: JwtClaims) => void;
 }
 
 export interface DeviceFacts {
@@ -80,6 +82,7 @@ export function verifyDeviceToken(
   const parts = splitJws(token, policy);
   const header = judgeHeader(parts.header, "JWT");
   const claims = readClaims(parts.payload, policy, parts.leniencies);
+  context.onClaims?.(claims);
 
   const future = findFutureFailure(claims, policy, now);
   if (future !== undefined && !context.verifyWhenTimeFails) throw timeError(future, claims);

@@ -2,13 +2,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LinkEvents } from "../ports.ts";
 import { Connection, type ConnectionReport, linkOpenMillisMax } from "./connection.ts";
+import { SessionState } from "./session-state.ts";
 
 const options = {
   protocolVersion: 5,
   clientIdentifier: "projects/p/locations/l/registries/r/devices/lamp",
   device: "lamp",
-  userName: "mayfly/1",
   keepAliveSeconds: 60,
+  cleanStart: true,
+  authentication: "method",
 } as const;
 
 function arrange() {
@@ -42,6 +44,7 @@ function arrange() {
       },
     },
     options,
+    new SessionState(),
     (_connection, report) => reports.push(report),
   );
   return { connection, timers, reports, link: () => events[0], closes: () => closes };

@@ -6,7 +6,10 @@
 import type { ByteLink, CancelTimer } from "@mayfly/core";
 import type { OutgoingMessage } from "../outbox.ts";
 import type { AgentPorts } from "../ports.ts";
-import { Session, type SessionOptions, type SessionReport } from "./session.ts";
+import type { DownlinkReceipt } from "./downlink-acknowledgements.ts";
+import { Session } from "./session.ts";
+import type { ConnectOrder, SessionOptions, SessionReport } from "./session-report.ts";
+import type { SessionState } from "./session-state.ts";
 
 /** For name look-up, TCP and TLS together. */
 export const linkOpenMillisMax = 20_000;
@@ -31,11 +34,12 @@ export class Connection {
   constructor(
     ports: Pick<AgentPorts, "clock" | "timers" | "connect">,
     options: SessionOptions,
+    state: SessionState,
     report: (connection: Connection, report: ConnectionReport) => void,
   ) {
     this.#ports = ports;
     this.#report = (what) => report(this, what);
-    this.#session = new Session(options, {
+    this.#session = new Session(options, state, {
       write: (bytes) => this.#link.write(bytes),
       close: () => this.#link.close(),
       report: (what) => this.#report(what),
@@ -69,8 +73,31 @@ export class Connection {
     return this.#linkBecause;
   }
 
-  connect(token: string): void {
-    this.#session.connect(token, this.#ports.clock.monotonicMillis());
+  connect(order: ConnectOrder): void {
+    this.#session.connect(order, this.#ports.clock.monotonicMillis());
+    this.#arm();
+  }
+
+  get offersReauthentication(): boolean {
+    return this.#session.offersReauthentication;
+  }
+
+  mayReauthenticate(): boolean {
+    return this.#session.mayReauthenticate(this.#ports.clock.monotonicMillis());
+  }
+
+  reauthenticate(token: string, answerMillisMax: number): void {
+    this.#session.reauthenticate(token, answerMillisMax, this.#ports.clock.monotonicMillis());
+    this.#arm();
+  }
+
+  hold(): void {
+    this.#session.hold();
+    this.#arm();
+  }
+
+  release(): void {
+    this.#session.release(this.#ports.clock.monotonicMillis());
     this.#arm();
   }
 
@@ -82,8 +109,8 @@ export class Connection {
     return this.#session.publish(message, key, this.#ports.clock.monotonicMillis());
   }
 
-  settleDownlink(packetIdentifier: number, isTaken: boolean): void {
-    this.#session.settleDownlink(packetIdentifier, isTaken, this.#ports.clock.monotonicMillis());
+  settleDownlink(receipt: DownlinkReceipt, isTaken: boolean): void {
+    this.#session.settleDownlink(receipt, isTaken, this.#ports.clock.monotonicMillis());
   }
 
   /** Takes leave of the bridge, closes the link and reports nothing any more. */

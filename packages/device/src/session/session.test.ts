@@ -4,26 +4,36 @@ import { utf8Encode } from "@mayfly/core";
 import type { ClientPacket, ProtocolVersion, ServerPacket } from "@mayfly/core/mqtt";
 import { encodeServerPacket, ServerDecoder } from "@mayfly/core/mqtt-server";
 import fc from "fast-check";
-import {
-  connackMillisMax,
-  downlinkInFlightMax,
-  inFlightMax,
-  packetBytesMax,
-  pingAnswerMillisMax,
-  Session,
-  type SessionReport,
-} from "./session.ts";
+import { pingAnswerMillisMax } from "./keep-alive.ts";
+import { downlinkInFlightMax, packetBytesMax } from "./packets-sent.ts";
+import { connackMillisMax, inFlightMax, Session } from "./session.ts";
+import type { SessionOptions, SessionReport } from "./session-report.ts";
+import { SessionState } from "./session-state.ts";
 
 const clientIdentifier = "projects/p/locations/l/registries/reg/devices/lamp";
+const order = { token: "head.claims.signature", userName: "mayfly/1" };
 
 /** A session under test, with the bridge's ears and mouth. */
-function arrange(protocolVersion: ProtocolVersion = 5) {
+function arrange(
+  protocolVersion: ProtocolVersion = 5,
+  options: Partial<SessionOptions> = {},
+  state = new SessionState(),
+) {
   const decoder = new ServerDecoder({ maximumPacketSize: 1024 * 1024 });
   const reports: SessionReport[] = [];
   const written: ClientPacket[] = [];
   let closed = 0;
   const session = new Session(
-    { protocolVersion, clientIdentifier, device: "lamp", userName: "mayfly/1", keepAliveSeconds: 60 },
+    {
+      protocolVersion,
+      clientIdentifier,
+      device: "lamp",
+      keepAliveSeconds: 60,
+      cleanStart: true,
+      authentication: "password",
+      ...options,
+    },
+    state,
     {
       write(bytes) {
         decoder.push(bytes);
@@ -47,7 +57,7 @@ function arrangeAccepted(
   properties: NonNullable<Extract<ServerPacket, { type: "connack" }>["properties"]> = {},
 ) {
   const all = arrange(protocolVersion);
-  all.session.connect("head.claims.signature", 0);
+  all.session.connect(order, 0);
   all.say({
     type: "connack",
     sessionPresent: false,
@@ -64,7 +74,7 @@ const message = { topic: "/devices/lamp/events", payload: utf8Encode("21.5"), qo
 test("CONNECT carries the device's name, our mark, the token and, in MQTT 5, what we can take", () => {
   const { session, written } = arrange(5);
 
-  session.connect("head.claims.signature", 0);
+  session.connect(order, 0);
 
   const [connect] = written;
   assert.equal(connect?.type, "connect");
@@ -79,7 +89,7 @@ test("CONNECT carries the device's name, our mark, the token and, in MQTT 5, wha
 
 test("an accepted session subscribes to config and commands at QoS 1", () => {
   const { session, written, reports, say } = arrange(4);
-  session.connect("t", 0);
+  session.connect(order, 0);
 
   say({ type: "connack", sessionPresent: false, reasonCode: 0 });
 
@@ -92,12 +102,12 @@ test("an accepted session subscribes to config and commands at QoS 1", () => {
       ["/devices/lamp/commands/#", 1],
     ],
   );
-  assert.deepEqual(reports, [{ kind: "accepted" }]);
+  assert.deepEqual(reports, [{ kind: "accepted", isResumed: false, resent: 0, hints: {} }]);
 });
 
 test("a refusing CONNACK is reported with its code, and the link is closed", () => {
   const { session, reports, say, closedTimes } = arrange(4);
-  session.connect("t", 0);
+  session.connect(order, 0);
 
   say({ type: "connack", sessionPresent: false, reasonCode: 5 });
 
@@ -110,7 +120,7 @@ test("a refusing CONNACK is reported with its code, and the link is closed", () 
 
 test("a bridge that does not answer CONNECT is left at the deadline and not before", () => {
   const { session, reports } = arrange();
-  session.connect("t", 1_000);
+  session.connect(order, 1_000);
 
   session.tick(1_000 + connackMillisMax - 1);
   assert.deepEqual(reports, []);
@@ -121,7 +131,7 @@ test("a bridge that does not answer CONNECT is left at the deadline and not befo
 
 test("a session that should be clean and is said to be present is a protocol error", () => {
   const { session, reports, say } = arrange(5);
-  session.connect("t", 0);
+  session.connect(order, 0);
 
   say({ type: "connack", sessionPresent: true, reasonCode: 0 });
 
@@ -243,9 +253,12 @@ test("config and commands are told apart, and each is acknowledged once handled,
   say({ ...common, topic: "/devices/lamp/config", packetIdentifier: 7, payload: utf8Encode("on") });
   say({ ...common, topic: "/devices/lamp/commands/a/b", packetIdentifier: 8, payload: utf8Encode("go") });
 
-  session.settleDownlink(8, true, 0);
+  const [first, second] = reports.map((r) => ("receipt" in r ? r.receipt : undefined));
+  assert.ok(first !== undefined && second !== undefined);
+
+  session.settleDownlink(second, true, 0);
   assert.equal(written.length, 0);
-  session.settleDownlink(7, true, 0);
+  session.settleDownlink(first, true, 0);
 
   assert.deepEqual(
     reports.map((r) => (r.kind === "config" || r.kind === "command" ? [r.kind, r.subfolder] : r.kind)),
@@ -263,7 +276,7 @@ test("config and commands are told apart, and each is acknowledged once handled,
 test("a failed handler says so in MQTT 5 and withholds the PUBACK in 3.1.1", () => {
   const five = arrangeAccepted(5);
   const four = arrangeAccepted(4);
-  for (const { session, say } of [five, four]) {
+  for (const { session, say, reports } of [five, four]) {
     say({
       type: "publish",
       dup: false,
@@ -273,7 +286,9 @@ test("a failed handler says so in MQTT 5 and withholds the PUBACK in 3.1.1", () 
       packetIdentifier: 3,
       payload: new Uint8Array(0),
     });
-    session.settleDownlink(3, false, 0);
+    const [report] = reports;
+    assert.ok(report?.kind === "config" && report.receipt !== undefined);
+    session.settleDownlink(report.receipt, false, 0);
   }
 
   assert.deepEqual(
@@ -307,7 +322,7 @@ test("more unhandled messages than our Receive Maximum end the connection with 0
 
 test("a refused subscription is reported by its Topic Filter", () => {
   const { session, written, reports, say } = arrange(4);
-  session.connect("t", 0);
+  session.connect(order, 0);
   say({ type: "connack", sessionPresent: false, reasonCode: 0 });
   const subscribe = written[1];
   assert.ok(subscribe?.type === "subscribe");
@@ -337,14 +352,70 @@ test("leaving sends DISCONNECT, closes, and nothing is reported afterwards", () 
 
 test("whatever bytes come, in whatever pieces, the session throws nothing and ends at most once", () => {
   const pieces = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 8 });
+  const starts = fc.constantFrom("idle", "accepted", "AUTH under way");
   fc.assert(
-    fc.property(pieces, fc.boolean(), fc.constantFrom<ProtocolVersion>(4, 5), (chunks, isLive, version) => {
-      const { session, reports } = isLive ? arrangeAccepted(version) : arrange(version);
-      session.connect("t", 0);
+    fc.property(pieces, starts, fc.constantFrom<ProtocolVersion>(4, 5), (chunks, start, version) => {
+      const { session, reports, say } = arrange(version, {
+        authentication: version === 5 ? "method" : "password",
+      });
+      session.connect(order, 0);
+      if (start !== "idle") {
+        say({
+          type: "connack",
+          sessionPresent: false,
+          reasonCode: 0,
+          ...(version === 5 ? { properties: { authenticationMethod: "mayfly-jwt" } } : undefined),
+        });
+      }
+      if (start === "AUTH under way" && session.mayReauthenticate(10_000)) {
+        session.reauthenticate("next", 5_000, 10_000);
+      }
 
-      for (const chunk of chunks) session.receive(chunk, 0);
+      for (const chunk of chunks) session.receive(chunk, 10_000);
 
       assert.ok(reports.filter((r) => r.kind === "ended").length <= 1);
     }),
   );
+});
+
+test("the reports of an AUTH leave at its limit and with its answer, and PINGREQ is still sent in its time", () => {
+  const { session, reports, written, say } = arrange(5, { authentication: "method" });
+  const properties = { authenticationMethod: "mayfly-jwt" };
+  session.connect(order, 0);
+  say({ type: "connack", sessionPresent: false, reasonCode: 0, properties });
+  reports.length = 0;
+
+  session.reauthenticate("next", 60_000, 10_000);
+  const due = session.dueMillis ?? 0;
+  session.tick(due);
+  say({ type: "auth", reasonCode: 0, properties }, 50_000);
+
+  assert.equal(written.at(-1)?.type, "pingreq");
+  assert.ok(due < 60_000);
+  assert.deepEqual(reports, [{ kind: "reauthenticated", hints: {} }]);
+});
+
+test("a session that is held sends nothing, and catches up when it is released", () => {
+  const { session, written, say, reports } = arrangeAccepted(4);
+  say({
+    type: "publish",
+    dup: false,
+    qos: 1,
+    retain: false,
+    topic: "/devices/lamp/config",
+    packetIdentifier: 3,
+    payload: new Uint8Array(0),
+  });
+  const [report] = reports;
+  assert.ok(report?.kind === "config" && report.receipt !== undefined);
+
+  session.hold();
+  session.settleDownlink(report.receipt, true, 1_000);
+  const held = [written.length, session.mayPublish(1), session.dueMillis];
+  session.release(2_000);
+
+  assert.deepEqual(held, [0, false, undefined]);
+  assert.deepEqual(written, [{ type: "puback", packetIdentifier: 3, reasonCode: 0 }]);
+  assert.equal(session.mayPublish(1), true);
+  assert.notEqual(session.dueMillis, undefined);
 });

@@ -2,102 +2,64 @@
  * The client's half of an MQTT Session over one Network Connection: a pure machine.
  *
  * Bytes, ticks and answers come in by its methods, each with the time; bytes, reports and the instant of the
- * next tick go out. It reads no clock and sets no timer. MQTT 5.0 and 3.1.1; Clean Start always, so packet
- * identifiers begin anew and nothing is sent with DUP: what an earlier connection left unacknowledged is, to
- * this one, a new message (MQTT 5.0 §4.4 speaks of resumed sessions only).
+ * next tick go out. It reads no clock and sets no timer. MQTT 5.0 and 3.1.1. With Clean Start, packet identifiers
+ * begin anew and nothing is sent with DUP: what an earlier connection left unacknowledged is, to this one, a new
+ * message. Without, and when the bridge says Session Present, what is in flight goes out again first, under its
+ * identifiers and with DUP (MQTT 3.1.1 §4.4).
  *
  * Left to others: which message is sent next (`outbox.ts`), tokens, and what follows an end (`agent.ts`).
  */
-import { commandsFilter, configTopic, utf8Encode } from "@mayfly/core";
+import { commandsFilter, configTopic } from "@mayfly/core";
 import {
+  type AuthPacket,
   MqttError,
   mayCarryReasonCode,
-  type ProtocolVersion,
   reasonCode,
   type ServerPacket,
 } from "@mayfly/core/mqtt";
 import { ClientDecoder, encodeClientPacket } from "@mayfly/core/mqtt-client";
 import type { OutgoingMessage } from "../outbox.ts";
-import { DownlinkAcknowledgements } from "./downlink-acknowledgements.ts";
+import { readBridgeHints } from "./bridge-hints.ts";
+import type { DownlinkReceipt } from "./downlink-acknowledgements.ts";
+import { findDownlinkPlace } from "./downlink-place.ts";
+import { KeepAlive } from "./keep-alive.ts";
+import {
+  connectPacket,
+  downlinkInFlightMax,
+  packetBytesMax,
+  publishPacket,
+  subscribePacket,
+} from "./packets-sent.ts";
+import { Reauthentication } from "./reauthentication.ts";
+import type { ConnectOrder, SessionEnd, SessionOptions, SessionOutput } from "./session-report.ts";
+import type { SessionState } from "./session-state.ts";
 
 /** From CONNECT to CONNACK. */
 export const connackMillisMax = 15_000;
-/** From PINGREQ to PINGRESP. */
-export const pingAnswerMillisMax = 10_000;
 /** Our own PUBLISHes without PUBACK, whatever more the bridge allows. */
 export const inFlightMax = 20;
-/** Receive Maximum we announce; 3.1.1 cannot say it, so there more ends the connection. */
-export const downlinkInFlightMax = 20;
-/** Maximum Packet Size we announce: a command of 256 KiB and its header. */
-export const packetBytesMax = 264 * 1024;
-
-/** A share of the keep-alive, so that a PINGREQ on a slow link still arrives in time. */
-const pingShare = 0.75;
-
-export interface SessionOptions {
-  readonly protocolVersion: ProtocolVersion;
-  readonly clientIdentifier: string;
-  /** Id in the topics. */
-  readonly device: string;
-  /** Says whose agent this is; the bridge holds ours to more. */
-  readonly userName: string;
-  readonly keepAliveSeconds: number;
-}
-
-export type SessionEnd =
-  | "link_closed"
-  | "connack_timeout"
-  | "ping_timeout"
-  | "protocol_error"
-  | "bridge_disconnected"
-  | "not_served";
-
-export type SessionReport =
-  | { readonly kind: "accepted" }
-  | { readonly kind: "refused"; readonly reasonCode: number }
-  /** A QoS 1 message of ours was answered; there is room for another. */
-  | { readonly kind: "answered"; readonly key: number; readonly reasonCode: number }
-  | { readonly kind: "subscription_refused"; readonly topicFilter: string; readonly reasonCode: number }
-  /** Answer with `settleDownlink` where `packetIdentifier` is given. `payload` is a copy. */
-  | {
-      readonly kind: "config" | "command";
-      readonly payload: Uint8Array;
-      readonly subfolder: string;
-      readonly packetIdentifier: number | undefined;
-    }
-  /** The last report, after `refused` too. `reasonCode` where the bridge gave one. */
-  | { readonly kind: "ended"; readonly because: SessionEnd; readonly reasonCode?: number };
-
-export interface SessionOutput {
-  write(bytes: Uint8Array): void;
-  /** Close the link once what was written has left. */
-  close(): void;
-  report(report: SessionReport): void;
-}
 
 type Phase = "idle" | "connecting" | "accepted" | "ended";
 
 export class Session {
   readonly #options: SessionOptions;
+  readonly #state: SessionState;
   readonly #output: SessionOutput;
   readonly #decoder: ClientDecoder;
   readonly #filters: readonly string[];
-  readonly #owed = new DownlinkAcknowledgements();
-  /** Packet Identifier of a PUBLISH of ours to the caller's key. */
-  readonly #inFlight = new Map<number, number>();
+  readonly #keepAlive = new KeepAlive();
+  readonly #reauthentication = new Reauthentication();
   #phase: Phase = "idle";
+  #isHeld = false;
   #now = 0;
-  #sentMillis = 0;
-  #receivedMillis = 0;
-  #pingMillis: number | undefined;
-  #keepAliveMillis = 0;
+  #connectedMillis = 0;
   #receiveMaximum = inFlightMax;
   #packetBytesMax = Number.POSITIVE_INFINITY;
-  #lastIdentifier = 0;
-  #subscribeIdentifier: number | undefined;
 
-  constructor(options: SessionOptions, output: SessionOutput) {
+  /** @param state A new one for a clean start; else the one that outlived the connection before. */
+  constructor(options: SessionOptions, state: SessionState, output: SessionOutput) {
     this.#options = options;
+    this.#state = state;
     this.#output = output;
     this.#filters = [configTopic(options.device), commandsFilter(options.device)];
     this.#decoder = new ClientDecoder({
@@ -112,45 +74,65 @@ export class Session {
 
   /** PUBLISHes of ours without PUBACK. */
   get inFlight(): number {
-    return this.#inFlight.size;
+    return this.#state.inFlight.size;
+  }
+
+  /** A new token could be given within this connection, now or in a while. */
+  get offersReauthentication(): boolean {
+    return this.#phase === "accepted" && this.#reauthentication.isOffered;
   }
 
   /** When `tick` wants to be called, monotonic; `undefined` for not at all. */
   get dueMillis(): number | undefined {
-    if (this.#phase === "connecting") return this.#sentMillis + connackMillisMax;
-    if (this.#phase !== "accepted") return undefined;
-    if (this.#pingMillis !== undefined) return this.#pingMillis + pingAnswerMillisMax;
-    if (this.#keepAliveMillis === 0) return undefined;
-    // Also when only we speak: a link that is dead one way is found out by its silence.
-    return Math.min(this.#sentMillis, this.#receivedMillis) + this.#keepAliveMillis * pingShare;
+    if (this.#phase === "connecting") return this.#connectedMillis + connackMillisMax;
+    if (this.#phase !== "accepted" || this.#isHeld) return undefined;
+    const dues = [this.#keepAlive.dueMillis, this.#reauthentication.dueMillis];
+    return dues.reduce((least, due) => (due !== undefined && due < (least ?? due + 1) ? due : least));
   }
 
-  /** Sends CONNECT; the link must be open. @param token JWS Compact Serialization. */
-  connect(token: string, nowMillis: number): void {
+  /** Sends CONNECT; the link must be open. */
+  connect(order: ConnectOrder, nowMillis: number): void {
     if (this.#phase !== "idle") return;
     this.#phase = "connecting";
     this.#now = nowMillis;
-    this.#receivedMillis = nowMillis;
-    const { protocolVersion, clientIdentifier, userName, keepAliveSeconds } = this.#options;
-    this.#keepAliveMillis = keepAliveSeconds * 1000;
-    this.#send({
-      type: "connect",
-      protocolVersion,
-      cleanStart: true,
-      keepAlive: keepAliveSeconds,
-      clientIdentifier,
-      userName,
-      password: utf8Encode(token),
-      ...(protocolVersion === 5
-        ? { properties: { receiveMaximum: downlinkInFlightMax, maximumPacketSize: packetBytesMax } }
-        : undefined),
-    });
+    this.#connectedMillis = nowMillis;
+    this.#keepAlive.set(this.#options.keepAliveSeconds);
+    this.#keepAlive.received(nowMillis);
+    this.#send(connectPacket(this.#options, order));
+  }
+
+  /** Whether {@link reauthenticate} may be called now. */
+  mayReauthenticate(nowMillis: number): boolean {
+    return this.#phase === "accepted" && this.#reauthentication.mayBegin(nowMillis);
+  }
+
+  /**
+   * Sends AUTH with a new token; answered by `reauthenticated`, `reauthentication_unanswered` or the end. Ask
+   * {@link mayReauthenticate} first.
+   *
+   * @param answerMillisMax How long the answer may take.
+   */
+  reauthenticate(token: string, answerMillisMax: number, nowMillis: number): void {
+    this.#now = nowMillis;
+    this.#send(this.#reauthentication.begin(token, nowMillis + answerMillisMax));
+  }
+
+  /** Sends nothing more until {@link release}: another connection is about to go on with this Session. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  /** The other connection did not come about. What became due meanwhile is sent. */
+  release(nowMillis: number): void {
+    this.#isHeld = false;
+    this.#now = nowMillis;
+    this.#acknowledge();
   }
 
   /** Whether a message of this QoS may be sent now: accepted, and room under the Receive Maximum. */
   mayPublish(qos: 0 | 1): boolean {
-    if (this.#phase !== "accepted") return false;
-    return qos === 0 || this.#inFlight.size < this.#receiveMaximum;
+    if (this.#phase !== "accepted" || this.#isHeld) return false;
+    return qos === 0 || this.inFlight < this.#receiveMaximum;
   }
 
   /**
@@ -161,44 +143,32 @@ export class Session {
    */
   publish(message: OutgoingMessage, key: number, nowMillis: number): "written" | "too_large" {
     this.#now = nowMillis;
-    const { topic, payload, qos, messageId } = message;
-    const packetIdentifier = qos === 1 ? this.#takeIdentifier() : undefined;
-    const bytes = encodeClientPacket(
-      {
-        type: "publish",
-        dup: false,
-        qos,
-        retain: false,
-        topic,
-        payload,
-        ...(packetIdentifier === undefined ? undefined : { packetIdentifier }),
-        ...(messageId === undefined || this.#options.protocolVersion === 4
-          ? undefined
-          : { properties: { userProperties: [["id", messageId]] } }),
-      },
-      this.#options.protocolVersion,
-    );
+    const packetIdentifier = message.qos === 1 ? this.#state.freeIdentifier() : undefined;
+    const bytes = this.#encodePublish(message, packetIdentifier, "first");
     if (bytes.length > this.#packetBytesMax) return "too_large";
-    if (packetIdentifier !== undefined) this.#inFlight.set(packetIdentifier, key);
+    if (packetIdentifier !== undefined) this.#state.sent(packetIdentifier, { key, message });
     this.#write(bytes);
     return "written";
   }
 
-  /** A config or command was handled. @param isTaken false when its handler failed. */
-  settleDownlink(packetIdentifier: number, isTaken: boolean, nowMillis: number): void {
-    if (this.#phase !== "accepted") return;
+  /**
+   * A config or command was handled.
+   *
+   * @param receipt Of this connection, or of an earlier one of the same Session.
+   * @param isTaken false when its handler failed.
+   */
+  settleDownlink(receipt: DownlinkReceipt, isTaken: boolean, nowMillis: number): void {
     this.#now = nowMillis;
     // 3.1.1 has no word for "I failed": without a PUBACK the bridge sends it to our next connection.
     const failure = this.#options.protocolVersion === 5 ? reasonCode.implementationSpecificError : undefined;
-    for (const answer of this.#owed.settle(packetIdentifier, isTaken ? reasonCode.success : failure)) {
-      this.#send({ type: "puback", ...answer });
-    }
+    receipt.answer = { reasonCode: isTaken ? reasonCode.success : failure };
+    this.#acknowledge();
   }
 
   receive(bytes: Uint8Array, nowMillis: number): void {
     if (this.#phase !== "connecting" && this.#phase !== "accepted") return;
     this.#now = nowMillis;
-    this.#receivedMillis = nowMillis;
+    this.#keepAlive.received(nowMillis);
     try {
       this.#decoder.push(bytes);
       while (!this.#hasEnded()) {
@@ -221,12 +191,15 @@ export class Session {
       this.#fail("connack_timeout", undefined);
       return;
     }
-    if (this.#pingMillis !== undefined) {
+    const judgement = this.#keepAlive.judge(nowMillis);
+    if (judgement === "dead") {
       this.#fail("ping_timeout", undefined);
       return;
     }
-    this.#pingMillis = nowMillis;
-    this.#send({ type: "pingreq" });
+    if (judgement === "ping") this.#send({ type: "pingreq" });
+    if (this.#reauthentication.giveUpIfDue(nowMillis)) {
+      this.#output.report({ kind: "reauthentication_unanswered" });
+    }
   }
 
   /** The link is gone. */
@@ -258,7 +231,10 @@ export class Session {
         this.#takePuback(packet.packetIdentifier, packet.reasonCode);
         return;
       case "pingresp":
-        this.#pingMillis = undefined;
+        this.#keepAlive.answered();
+        return;
+      case "auth":
+        this.#takeAuth(packet);
         return;
       case "publish":
         this.#takePublish(packet);
@@ -270,7 +246,7 @@ export class Session {
         this.#end("bridge_disconnected", packet.reasonCode);
         return;
       default:
-        // We send no QoS 2, no UNSUBSCRIBE and no AUTH, so nothing else can be an answer.
+        // We send no QoS 2 and no UNSUBSCRIBE, so nothing else can be an answer.
         this.#fail("protocol_error", reasonCode.protocolError);
         return;
     }
@@ -283,52 +259,71 @@ export class Session {
       return;
     }
     // A clean session that is present is an error of the bridge (MQTT 5.0 §3.2.2.1.1).
-    if (packet.sessionPresent) {
+    if (packet.sessionPresent && this.#options.cleanStart) {
       this.#fail("protocol_error", reasonCode.protocolError);
       return;
     }
     this.#phase = "accepted";
     const properties = packet.properties ?? {};
+    if (!this.#reauthentication.connected(properties, this.#options.authentication, this.#now)) {
+      this.#fail("protocol_error", reasonCode.protocolError);
+      return;
+    }
     this.#receiveMaximum = Math.min(inFlightMax, properties.receiveMaximum ?? inFlightMax);
     this.#packetBytesMax = properties.maximumPacketSize ?? Number.POSITIVE_INFINITY;
-    this.#keepAliveMillis = (properties.serverKeepAlive ?? this.#options.keepAliveSeconds) * 1000;
+    this.#keepAlive.set(properties.serverKeepAlive ?? this.#options.keepAliveSeconds);
     if (properties.maximumQoS === 0) {
       this.#fail("not_served", reasonCode.qosNotSupported);
       return;
     }
+    const isResumed = packet.sessionPresent;
+    const resent = isResumed ? this.#resume() : this.#startOver();
+    this.#output.report({ kind: "accepted", isResumed, resent, hints: readBridgeHints(properties) });
+  }
+
+  #startOver(): number {
+    this.#state.startOver();
     this.#subscribe();
-    this.#output.report({ kind: "accepted" });
+    return 0;
+  }
+
+  /** The Session goes on [MQTT-4.4.0-1]. @returns How many PUBLISHes were sent again. */
+  #resume(): number {
+    this.#state.resume();
+    // A program that was restarted finds its Session at the bridge, and has to ask what is in it.
+    if (!this.#state.isSubscribed) this.#subscribe();
+    for (const [packetIdentifier, { message }] of this.#state.inFlight) {
+      this.#write(this.#encodePublish(message, packetIdentifier, "again"));
+    }
+    return this.#state.inFlight.size;
   }
 
   #subscribe(): void {
-    this.#subscribeIdentifier = this.#takeIdentifier();
-    this.#send({
-      type: "subscribe",
-      packetIdentifier: this.#subscribeIdentifier,
-      subscriptions: this.#filters.map((topicFilter) => ({
-        topicFilter,
-        qos: 1,
-        noLocal: false,
-        retainAsPublished: false,
-        retainHandling: 0,
-      })),
-    });
+    this.#send(subscribePacket(this.#filters, this.#state.subscribing()));
   }
 
   #takePuback(packetIdentifier: number, code: number): void {
-    const key = this.#inFlight.get(packetIdentifier);
+    const answered = this.#state.acknowledged(packetIdentifier);
     // One we never asked for: harmless, and MQTT gives no answer to it.
-    if (key === undefined) return;
-    this.#inFlight.delete(packetIdentifier);
-    this.#output.report({ kind: "answered", key, reasonCode: code });
+    if (answered === undefined) return;
+    this.#output.report({ kind: "answered", key: answered.key, reasonCode: code });
   }
 
-  #takeSuback(packetIdentifier: number, codes: readonly number[]): void {
-    if (packetIdentifier !== this.#subscribeIdentifier || codes.length !== this.#filters.length) {
+  #takeAuth(packet: AuthPacket): void {
+    const answer = this.#reauthentication.take(packet, this.#now);
+    if (answer === "wrong") {
       this.#fail("protocol_error", reasonCode.protocolError);
       return;
     }
-    this.#subscribeIdentifier = undefined;
+    if (answer === "late") return;
+    this.#output.report({ kind: "reauthenticated", hints: readBridgeHints(packet.properties) });
+  }
+
+  #takeSuback(packetIdentifier: number, codes: readonly number[]): void {
+    if (codes.length !== this.#filters.length || !this.#state.subscribed(packetIdentifier)) {
+      this.#fail("protocol_error", reasonCode.protocolError);
+      return;
+    }
     for (const [i, topicFilter] of this.#filters.entries()) {
       const code = codes[i] ?? reasonCode.unspecifiedError;
       if (code >= 0x80) this.#output.report({ kind: "subscription_refused", topicFilter, reasonCode: code });
@@ -336,39 +331,46 @@ export class Session {
   }
 
   #takePublish(packet: Extract<ServerPacket, { type: "publish" }>): void {
-    const { qos, topic, packetIdentifier } = packet;
+    const { qos, topic, packetIdentifier, dup } = packet;
     if (qos === 2) {
       this.#fail("protocol_error", reasonCode.qosNotSupported);
       return;
     }
+    const { downlink } = this.#state;
     if (packetIdentifier !== undefined) {
-      if (this.#owed.size >= downlinkInFlightMax) {
+      if (downlink.size >= downlinkInFlightMax) {
         this.#fail("protocol_error", reasonCode.receiveMaximumExceeded);
         return;
       }
-      this.#owed.owe(packetIdentifier);
+      if (dup && downlink.oweAgain(packetIdentifier)) {
+        this.#acknowledge();
+        return;
+      }
+    }
+    const place = findDownlinkPlace(this.#options.device, topic);
+    if (place === undefined) {
+      this.#fail("protocol_error", reasonCode.topicNameInvalid);
+      return;
     }
     // The decoder's payload is a view that its next call overwrites.
     const payload = packet.payload.slice();
-    const [configName, commands] = this.#filters;
-    const commandsName = commands?.slice(0, -"/#".length);
-    if (topic === configName) {
-      this.#output.report({ kind: "config", payload, subfolder: "", packetIdentifier });
-      return;
-    }
-    if (commandsName !== undefined && (topic === commandsName || topic.startsWith(`${commandsName}/`))) {
-      const subfolder = topic.slice(commandsName.length + 1);
-      this.#output.report({ kind: "command", payload, subfolder, packetIdentifier });
-      return;
-    }
-    this.#fail("protocol_error", reasonCode.topicNameInvalid);
+    const receipt = packetIdentifier === undefined ? undefined : downlink.owe(packetIdentifier);
+    this.#output.report({ ...place, payload, receipt });
   }
 
-  #takeIdentifier(): number {
-    do {
-      this.#lastIdentifier = (this.#lastIdentifier % 0xffff) + 1;
-    } while (this.#inFlight.has(this.#lastIdentifier) || this.#lastIdentifier === this.#subscribeIdentifier);
-    return this.#lastIdentifier;
+  /** PUBACKs that may leave now, in their order. */
+  #acknowledge(): void {
+    if (this.#phase !== "accepted" || this.#isHeld) return;
+    for (const answer of this.#state.downlink.takeReady()) this.#send({ type: "puback", ...answer });
+  }
+
+  #encodePublish(
+    message: OutgoingMessage,
+    identifier: number | undefined,
+    time: "first" | "again",
+  ): Uint8Array {
+    const { protocolVersion } = this.#options;
+    return encodeClientPacket(publishPacket(message, identifier, time, protocolVersion), protocolVersion);
   }
 
   #send(packet: Parameters<typeof encodeClientPacket>[0]): void {
@@ -376,7 +378,7 @@ export class Session {
   }
 
   #write(bytes: Uint8Array): void {
-    this.#sentMillis = this.#now;
+    this.#keepAlive.sent(this.#now);
     this.#output.write(bytes);
   }
 

@@ -2,36 +2,14 @@
  * The agent's Node adapters against a real TLS listener on the loopback.
  */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { generateKeyPairSync, verify } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { createServer, type TLSSocket } from "node:tls";
 import { base64urlDecode, utf8Decode, utf8Encode } from "@mayfly/core";
 import { encodeServerPacket, ServerDecoder } from "@mayfly/core/mqtt-server";
 import { createNodeAgent, createTlsConnect } from "@mayfly/device/node";
-import { requireService } from "../../../../tools/services.ts";
-
-interface Identity {
-  readonly cert: string;
-  readonly key: string;
-}
-
-function makeIdentity(t: TestContext): Identity {
-  requireService(t, "openssl");
-  const folder = mkdtempSync(join(tmpdir(), "mayfly-agent-"));
-  t.after(() => rmSync(folder, { recursive: true }));
-  const [cert, key] = [join(folder, "cert.pem"), join(folder, "key.pem")];
-  const made = spawnSync("openssl", [
-    ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"],
-    ...["-subj", "/CN=bridge", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", cert],
-  ]);
-  assert.equal(made.status, 0, made.stderr.toString());
-  return { cert: readFileSync(cert, "utf8"), key: readFileSync(key, "utf8") };
-}
+import { type Identity, makeIdentity } from "./identity.ts";
 
 async function listen(
   t: TestContext,
@@ -113,7 +91,7 @@ test("an agent on Node connects with a token its key has signed, publishes, and 
         seen.push(packet.type);
         if (packet.type === "connect") {
           const [header = "", claims = "", signature = ""] = utf8Decode(
-            packet.password ?? new Uint8Array(0),
+            packet.properties?.authenticationData ?? new Uint8Array(0),
           ).split(".");
           const isSigned = verify(
             "sha256",
@@ -122,7 +100,10 @@ test("an agent on Node connects with a token its key has signed, publishes, and 
             base64urlDecode(signature),
           );
           seen.push(isSigned ? "signed" : "not signed");
-          socket.write(encodeServerPacket({ type: "connack", sessionPresent: false, reasonCode: 0 }, 5));
+          const properties = { authenticationMethod: "mayfly-jwt" };
+          socket.write(
+            encodeServerPacket({ type: "connack", sessionPresent: false, reasonCode: 0, properties }, 5),
+          );
         } else if (packet.type === "publish") {
           const packetIdentifier = packet.packetIdentifier ?? 0;
           socket.write(encodeServerPacket({ type: "puback", packetIdentifier, reasonCode: 0 }, 5));

@@ -4,15 +4,17 @@
  * One parser and one policy for all bridges: MQTT and HTTP both ask here and differ only in how they say no.
  * The registry answers through a callback because a store may have to wait; with the embedded store it is
  * answered at once. Everything kept between two admissions is a bounded hint (keys imported, last key that
- * verified, who was checked despite a wrong clock): losing it costs time, never a decision.
+ * verified, tokens verified before, who was checked despite a wrong clock, who failed): losing it costs time,
+ * never a decision.
  *
- * Left to others: the wire (`mqtt/`, `http/`), the token's rules (`@mayfly/core/token`), and judging a live
- * session again when the registry changes (`rejudgement.ts`).
+ * Left to others: the wire (`mqtt/`, `http/`), the token's rules (`@mayfly/core/token`), what is told and kept of
+ * an attempt (`attempt-book.ts`), and judging a live session again when the registry changes (`rejudgement.ts`).
  */
 import { type Clock, type DeviceName, formatDeviceName, type NumericDate } from "@mayfly/core";
 import {
   type CandidateKey,
   type DeviceFacts,
+  type JwtClaims,
   type KeyState,
   type Leniency,
   policyPresets,
@@ -25,9 +27,15 @@ import {
 import type { AdmissionRecord, KeyRecord, RegistryRef } from "../registry/model.ts";
 import type { RegistryStore } from "../registry/store.ts";
 import type { TestimonyListener } from "../time/time-witnesses.ts";
+import { AttemptBook, type AttemptObserver } from "./attempt-book.ts";
+import type { AuthenticationPurpose, PeerFacts, RecordedAuthenticity } from "./authentication-record.ts";
 import { BoundedMap } from "./bounded-map.ts";
+import { FailureLimits } from "./failure-limits.ts";
 import { KeyCache } from "./key-cache.ts";
 import type { KeyVerifier } from "./key-verifier.ts";
+import { sourceOf } from "./network.ts";
+import { TokenWitness } from "./token-witness.ts";
+import { digestOf, type KnownToken, VerifiedTokens } from "./verified-tokens.ts";
 
 /** Who was admitted: all that the bridges need to know of a device while it is connected. */
 export interface DevicePrincipal {
@@ -56,6 +64,9 @@ export interface AdmissionRequest {
   /** The peer says it is our own agent (User Name `mayfly/1…`): strict then wants `sub`. */
   readonly ownAgent: boolean;
   readonly bridge: "mqtt" | "http";
+  /** `reauthenticate`: over a connection that proved a key of this device, and no more than once in seconds. */
+  readonly purpose: AuthenticationPurpose;
+  readonly peer: PeerFacts;
 }
 
 export type AdmissionOutcome =
@@ -74,18 +85,28 @@ export interface Admission {
   /** @param answer called exactly once, synchronously where the registry answers at once. */
   admitDeviceToken(request: AdmissionRequest, answer: (outcome: AdmissionOutcome) => void): void;
   /** Sizes of the bounded hints, for gauges. */
-  counts(): { readonly keysImported: number; readonly lastKeys: number; readonly timeFailures: number };
+  counts(): AdmissionCounts;
 }
 
-/** What admission tells while it works: for metrics. */
-export interface AdmissionObserver {
+export interface AdmissionCounts {
+  readonly keysImported: number;
+  readonly lastKeys: number;
+  readonly timeFailures: number;
+  readonly verifiedTokens: number;
+  readonly failingSources: number;
+  /** Series of equal attempts that are counted as one record. */
+  readonly attemptSeries: number;
+}
+
+/** What admission tells while it works: for metrics and the log. */
+export interface AdmissionObserver extends AttemptObserver {
   /** Time of the whole token verification, curve included. */
   verified(facts: { readonly micros: number; readonly outcome: "accepted" | "refused" }): void;
 }
 
 export interface AdmissionPorts {
   readonly clock: Clock;
-  readonly registry: Pick<RegistryStore, "lookUpAdmission">;
+  readonly registry: Pick<RegistryStore, "lookUpAdmission" | "recordAuthentication">;
   readonly verifier: KeyVerifier;
   readonly observer: AdmissionObserver;
   /** Hears each authentic token, also one that is refused for its time alone. Absent: nobody does. */
@@ -94,9 +115,12 @@ export interface AdmissionPorts {
 
 /** Devices of which the last key that verified is remembered; about 100 bytes each. */
 export const lastKeysMax = 65_536;
-/** Devices and unknown names of which the last failure of time alone is remembered; a name has at most some 1,100 bytes. */
+/** Names at a source, known or not, of which the last failure of time alone is remembered; a name has at most some 1,100 bytes. */
 export const timeFailuresMax = 16_384;
-/** Under a name whose token's times are wrong a signature is checked at most this often, known or not. */
+/**
+ * Under a name whose token's times are wrong a signature is checked at most this often for a source, known or not: a
+ * stranger elsewhere must not use up what the device needs to prove that its clock is wrong.
+ */
 export const timeFailureIntervalMillis = 10_000;
 
 export function createAdmission(ports: AdmissionPorts): Admission {
@@ -108,12 +132,16 @@ class AdmissionDesk implements Admission {
   readonly #keys: KeyCache;
   /** numId of a device to the key that verified last. */
   readonly #lastKeys = new BoundedMap<string, string>(lastKeysMax);
-  /** numId of a device, or a name that is not known, to when its signature was last checked despite a wrong time (monotonic). */
+  /** Who was checked despite a wrong time, at which source, to when (monotonic). */
   readonly #timeFailures = new BoundedMap<string, number>(timeFailuresMax);
+  readonly #tokens = new VerifiedTokens();
+  readonly #limits = new FailureLimits();
+  readonly #book: AttemptBook;
 
   constructor(ports: AdmissionPorts) {
     this.#ports = ports;
     this.#keys = new KeyCache(ports.verifier);
+    this.#book = new AttemptBook(ports);
   }
 
   admitDeviceToken(request: AdmissionRequest, answer: (outcome: AdmissionOutcome) => void): void {
@@ -127,11 +155,14 @@ class AdmissionDesk implements Admission {
     );
   }
 
-  counts(): ReturnType<Admission["counts"]> {
+  counts(): AdmissionCounts {
     return {
       keysImported: this.#keys.size,
       lastKeys: this.#lastKeys.size,
       timeFailures: this.#timeFailures.size,
+      verifiedTokens: this.#tokens.size,
+      failingSources: this.#limits.sizes.sources,
+      attemptSeries: this.#book.series,
     };
   }
 
@@ -139,24 +170,46 @@ class AdmissionDesk implements Admission {
     const { clock, observer } = this.#ports;
     const serverSeconds = clock.wallSeconds();
     const startMillis = clock.monotonicMillis();
-    const tell = (outcome: "accepted" | "refused") =>
-      observer.verified({ micros: (clock.monotonicMillis() - startMillis) * 1000, outcome });
+    const trial = this.#openTrial(request, record, startMillis);
+    let outcome: AdmissionOutcome;
     try {
-      const verified = this.#verify(request, record, serverSeconds, startMillis);
-      tell("accepted");
-      this.#testify(record, verified.claims);
+      const verified = this.#verify(request, record, trial, serverSeconds, startMillis);
+      // A token that was seen before says nothing new of its device's clock.
+      if (trial.known === undefined) this.#testify(record, verified.claims);
       const principal = principalOf(verified, record);
       this.#lastKeys.set(principal.deviceNumId, verified.keyId);
       const enabled = request.bridge === "mqtt" ? record?.registry.mqttEnabled : record?.registry.httpEnabled;
-      if (enabled !== true) return { kind: "refused", because: "bridge_disabled", serverSeconds };
-      return { kind: "admitted", principal };
+      outcome =
+        enabled === true
+          ? { kind: "admitted", principal }
+          : { kind: "refused", because: "bridge_disabled", serverSeconds };
     } catch (error) {
       if (!(error instanceof TokenError)) throw error;
-      tell("refused");
-      if (error.authenticity === "authentic" && timeErrors.has(error.code))
+      if (error.authenticity === "authentic" && timeErrors.has(error.code)) {
         this.#testify(record, error.facts);
-      return { kind: "refused", because: error, serverSeconds };
+      }
+      outcome = { kind: "refused", because: error, serverSeconds };
     }
+    const isRefused = outcome.kind === "refused" && outcome.because !== "bridge_disabled";
+    observer.verified({
+      micros: (clock.monotonicMillis() - startMillis) * 1000,
+      outcome: isRefused ? "refused" : "accepted",
+    });
+    this.#learn(request, record, trial, outcome, serverSeconds, startMillis);
+    return outcome;
+  }
+
+  #openTrial(request: AdmissionRequest, record: AdmissionRecord | undefined, nowMillis: number): Trial {
+    // A name nobody knows has the allowance of a known one, and core then does dummy work for it: else the time
+    // a refusal takes would tell which names exist. Known or not, one bounded map, one order of eviction.
+    const allowance = record?.device?.numId ?? formatDeviceName(request.deviceName);
+    const source = sourceOf(request.peer.remoteAddress);
+    const digest = digestOf(request.token);
+    const known = this.#tokens.find(digest);
+    const mayCheck =
+      request.purpose === "reauthenticate" || this.#limits.mayCheck(source, allowance, nowMillis);
+    const witness = new TokenWitness(this.#keys, known?.keyFingerprint, mayCheck);
+    return { allowance, source, digest, known, mayCheck, witness, claims: undefined };
   }
 
   /** @param token claims of one that is authentic, or the facts of its refusal. */
@@ -172,14 +225,13 @@ class AdmissionDesk implements Admission {
   #verify(
     request: AdmissionRequest,
     record: AdmissionRecord | undefined,
+    trial: Trial,
     now: NumericDate,
     nowMillis: number,
   ): VerifiedToken {
     const device = record?.device;
-    // A name nobody knows has the allowance of a known one, and core then does dummy work for it: else the time
-    // an expired token takes would tell which names exist. Known or not, one bounded map, one order of eviction.
-    const allowance = device?.numId ?? formatDeviceName(request.deviceName);
-    const mayCheckDespiteTime = this.#mayCheckDespiteTime(allowance, nowMillis);
+    const timeAllowance = [trial.allowance, trial.source].join(" ");
+    const mayCheckDespiteTime = trial.mayCheck && this.#mayCheckDespiteTime(timeAllowance, nowMillis);
     try {
       return verifyDeviceToken(
         request.token,
@@ -192,19 +244,58 @@ class AdmissionDesk implements Admission {
           ownAgent: request.ownAgent,
           device: device === undefined ? undefined : this.#factsOf(device),
           verifyWhenTimeFails: mayCheckDespiteTime,
+          onClaims: (claims) => {
+            trial.claims = claims;
+          },
         },
-        this.#keys,
+        trial.witness,
       );
     } catch (error) {
       if (mayCheckDespiteTime && error instanceof TokenError && timeErrors.has(error.code)) {
-        this.#timeFailures.set(allowance, nowMillis);
+        this.#timeFailures.set(timeAllowance, nowMillis);
       }
       throw error;
     }
   }
 
-  #mayCheckDespiteTime(allowance: string, nowMillis: number): boolean {
-    const last = this.#timeFailures.find(allowance);
+  /** What this attempt leaves behind: hints for the next one, and its record. */
+  #learn(
+    request: AdmissionRequest,
+    record: AdmissionRecord | undefined,
+    trial: Trial,
+    outcome: AdmissionOutcome,
+    arrivalSeconds: NumericDate,
+    monotonicMillis: number,
+  ): void {
+    const { allowance, source, digest, known, witness } = trial;
+    const { signer, work } = witness;
+    const { device } = record ?? {};
+    const because = outcome.kind === "refused" ? outcome.because : undefined;
+    const error = because instanceof TokenError ? because : undefined;
+    if (signer !== undefined && device !== undefined && known === undefined) {
+      const { fingerprint: keyFingerprint, keyId } = signer;
+      const { remoteAddress } = request.peer;
+      const { project, location, registry } = request.deviceName;
+      const ref = { project, location, registry, device: device.deviceId };
+      const owner = { deviceNumId: device.numId, device: ref };
+      this.#tokens.remember(digest, { keyFingerprint, keyId, remoteAddress, ...owner });
+    }
+    if (signer === undefined && work !== "none") {
+      this.#limits.failed(source, allowance, monotonicMillis);
+    } else if (signer !== undefined && mayVerifyStill(error)) {
+      this.#limits.proved(source, allowance, monotonicMillis);
+    }
+    const { deviceName, bridge, purpose, peer } = request;
+    const { claims } = trial;
+    const attempted = outcome.kind === "admitted" ? "accepted" : (error?.code ?? "bridge_disabled");
+    const authenticity = authenticityOf(witness, error);
+    const when = { arrivalSeconds, monotonicMillis };
+    const what = { claims, signer, digest, known, outcome: attempted, authenticity } as const;
+    this.#book.note({ deviceName, bridge, purpose, peer, source, ...what, ...when }, record);
+  }
+
+  #mayCheckDespiteTime(timeAllowance: string, nowMillis: number): boolean {
+    const last = this.#timeFailures.find(timeAllowance);
     return last === undefined || nowMillis - last >= timeFailureIntervalMillis;
   }
 
@@ -219,6 +310,33 @@ class AdmissionDesk implements Admission {
         : { tokensNotBeforeSeconds: device.tokensNotBeforeSeconds }),
     };
   }
+}
+
+/** One attempt while it is judged. */
+interface Trial {
+  /** What its allowances are counted under. */
+  readonly allowance: string;
+  readonly source: string;
+  readonly digest: string;
+  readonly known: KnownToken | undefined;
+  /** Has its source not failed too often? */
+  readonly mayCheck: boolean;
+  readonly witness: TokenWitness;
+  claims: JwtClaims | undefined;
+}
+
+/** Nothing was wrong, or nothing but the times: the key that signed may verify. */
+function mayVerifyStill(error: TokenError | undefined): boolean {
+  return error === undefined || (timeErrors.has(error.code) && error.authenticity === "authentic");
+}
+
+/** Some of a device's keys signed, none did, or nobody looked. */
+function authenticityOf(
+  witness: Pick<TokenWitness, "signer" | "work">,
+  error: TokenError | undefined,
+): RecordedAuthenticity {
+  if (witness.signer === undefined && witness.work !== "key") return "unchecked";
+  return error?.authenticity ?? (witness.signer === undefined ? "unauthenticated" : "authentic");
 }
 
 const timeErrors: ReadonlySet<string> = new Set([

@@ -10,6 +10,14 @@ export function combineObservers(first: Observer, second: Observer): Observer {
       first.verified(facts);
       second.verified(facts);
     },
+    attempted(facts) {
+      first.attempted(facts);
+      second.attempted(facts);
+    },
+    alarm(facts) {
+      first.alarm(facts);
+      second.alarm(facts);
+    },
     connected(facts) {
       first.connected(facts);
       second.connected(facts);
@@ -17,10 +25,6 @@ export function combineObservers(first: Observer, second: Observer): Observer {
     connectRefused(facts) {
       first.connectRefused(facts);
       second.connectRefused(facts);
-    },
-    takeoverStorm(facts) {
-      first.takeoverStorm(facts);
-      second.takeoverStorm(facts);
     },
     renewed(facts) {
       first.renewed(facts);

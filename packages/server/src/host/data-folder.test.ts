@@ -37,6 +37,7 @@ test("endpoints.json is written whole, owner-only, and gone after an orderly end
   const endpoints = {
     mqtts: "localhost:8883",
     deviceHttps: "https://localhost:8443",
+    time: "localhost:8037",
     admin: "https://localhost:9443",
     ca: folder.caFile,
     adminToken: folder.adminTokenFile,

@@ -13,6 +13,8 @@ export interface Endpoints {
   readonly mqtts: string;
   /** Base URL of the device HTTP bridge. */
   readonly deviceHttps: string;
+  /** `host:port` of signed time, UDP. */
+  readonly time: string;
   /** Base URL of the admin API. */
   readonly admin: string;
   /** File with the roots to trust, PEM. */
@@ -33,6 +35,8 @@ export interface DataFolder {
   readonly identityFolder: string;
   readonly caFile: string;
   readonly adminTokenFile: string;
+  /** The online key of signed time and its delegation; an operator puts it there. */
+  readonly timeKeyFile: string;
   readonly endpointsFile: string;
 }
 
@@ -51,6 +55,7 @@ export function dataFolderPaths(root: string): DataFolder {
     identityFolder: join(root, "identity"),
     caFile: join(root, "ca.pem"),
     adminTokenFile: join(root, "admin-token"),
+    timeKeyFile: join(root, "time-key.pem"),
     endpointsFile: join(root, "endpoints.json"),
   };
 }

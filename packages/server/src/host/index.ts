@@ -9,3 +9,11 @@ export { createNodeKeyVerifier } from "./node-key-verifier.ts";
 export { openServerIdentity, type ServerIdentity } from "./server-identity.ts";
 export { defaultPorts, type RunningServer, type ServerOptions, startServer } from "./start-server.ts";
 export { nodeSha256, systemClock, systemRandom, systemTimers } from "./system-ports.ts";
+export {
+  makeTimeKeyFile,
+  makeTimeRoot,
+  parseTimeKeyFile,
+  pointOf,
+  TimeKeyError,
+  type TimeKeyFile,
+} from "./time-key-file.ts";

@@ -58,3 +58,30 @@ test("refusals beyond the rate are not written, but counted in one line of the n
     ],
   );
 });
+
+test("an alarm is a line with its kind, device and both addresses, also when refusals fill the second", () => {
+  const { lines, log } = logged();
+  const observer = createLogObserver(log, () => 0);
+  const place = { project: "mayfly", location: "here", registry: "greenhouse" };
+  for (let index = 0; index < refusalLinesPerSecond + 5; index += 1) {
+    observer.connectRefused({ because: "device_unknown", link: { remoteAddress: "192.0.2.1" } });
+  }
+
+  observer.alarm({
+    kind: "token_reused",
+    device: { ...place, device: "fern" },
+    addresses: ["192.0.2.1", "198.51.100.7"],
+    keyId: "k",
+    otherDevice: { ...place, device: "moss" },
+  });
+
+  const { level: _level, time: _time, pid: _pid, hostname: _hostname, ...line } = lines.at(-1) ?? {};
+  assert.deepEqual(line, {
+    event: "alarm",
+    kind: "token_reused",
+    device: "projects/mayfly/locations/here/registries/greenhouse/devices/fern",
+    addresses: ["192.0.2.1", "198.51.100.7"],
+    key: "k",
+    otherDevice: "projects/mayfly/locations/here/registries/greenhouse/devices/moss",
+  });
+});

@@ -38,19 +38,22 @@ export function createLogObserver(
 
   return {
     verified() {},
+    attempted() {},
+    // Whoever raises an alarm limits how often: it is never held back here.
+    alarm({ kind, device, addresses, keyId, otherDevice }) {
+      log.warn({
+        event: "alarm",
+        kind,
+        device: formatDeviceName(device),
+        addresses,
+        key: keyId,
+        otherDevice: otherDevice === undefined ? undefined : formatDeviceName(otherDevice),
+      });
+    },
     published() {},
     acknowledged() {},
     sent() {},
     requestAnswered() {},
-    takeoverStorm({ principal, links, delayMillis }) {
-      log.warn({
-        event: "alarm",
-        kind: "takeover_storm",
-        device: devicePathOf(principal),
-        addresses: links.map(({ remoteAddress }) => remoteAddress),
-        delaySeconds: delayMillis / 1000,
-      });
-    },
     connected({ principal, protocolVersion, link, linkBefore, tookOver, resumed, deadlineSeconds }) {
       log.info({
         event: tookOver ? "taken_over" : "connected",

@@ -19,6 +19,31 @@ test("a refused CONNECT is counted by its reason, without the peer's name", asyn
   assert.ok(!text.includes("192.0.2.1"));
 });
 
+test("attempts are counted by what was proved and what came of it, alarms by kind, each kind from the start", async () => {
+  const { metrics } = openMetrics();
+  const device = { project: "mayfly", location: "here", registry: "greenhouse", device: "fern" };
+  const way = { bridge: "mqtt", purpose: "reauthenticate" } as const;
+
+  metrics.observer.attempted({ ...way, authenticity: "authentic", outcome: "token_expired" });
+  metrics.observer.attempted({ ...way, authenticity: "unchecked", outcome: "failure_limit" });
+  metrics.observer.alarm({ kind: "shared_key", device, addresses: ["192.0.2.1", "198.51.100.7"] });
+  const text = await metrics.text();
+
+  const counted = [...text.matchAll(/^mayfly_(?:authentications|alarms)_total\{(.*)\} (\d+)$/gm)];
+  assert.deepEqual(
+    counted.map(([, labels, count]) => `${labels} ${count}`),
+    [
+      'bridge="mqtt",purpose="reauthenticate",authenticity="authentic",outcome="token_expired" 1',
+      'bridge="mqtt",purpose="reauthenticate",authenticity="unchecked",outcome="failure_limit" 1',
+      'kind="takeover_storm" 0',
+      'kind="shared_key" 1',
+      'kind="token_reused" 0',
+      'kind="forked_series" 0',
+    ],
+  );
+  assert.ok(!text.includes("fern") && !text.includes("192.0.2.1"));
+});
+
 test("HTTP calls are counted by call and status, refusals by reason, without the device's name", async () => {
   const { metrics } = openMetrics();
   const deviceName = { project: "mayfly", location: "here", registry: "greenhouse", device: "fern" };
@@ -64,7 +89,7 @@ test("depths are read at the scrape, and the event loop's delay is there", async
   metrics.watch({
     bridge: { counts: () => counts },
     backbone: { status: () => ({ healthy: true, queuedMessages: 11, queuedBytes: 12 }) },
-    store: { status: () => ({ healthy: false, queuedWrites: 13 }) },
+    store: { status: () => ({ healthy: false, queuedWrites: 13, recordsDropped: 0 }) },
     selfClock: {
       status: () => ({
         isTrusted: false,
@@ -73,7 +98,9 @@ test("depths are read at the scrape, and the event loop's delay is there", async
         isSynchronisationLost: false,
       }),
     },
+    signedTime: { delegationLeftSeconds: () => 14 },
   });
+  metrics.timeObserver.timeAsked({ way: "udp", outcome: "rate_limited" });
   const text = await metrics.text();
 
   assert.match(text, /^mayfly_sessions 5$/m);
@@ -83,6 +110,8 @@ test("depths are read at the scrape, and the event loop's delay is there", async
   assert.match(text, /^mayfly_clock_self 1$/m);
   assert.match(text, /^mayfly_clock_steps_total\{believed="former"\} 2$/m);
   assert.match(text, /^mayfly_clock_wall_ahead_seconds 3600$/m);
+  assert.match(text, /^mayfly_time_delegation_left_seconds 14$/m);
+  assert.match(text, /^mayfly_time_requests_total\{way="udp",outcome="rate_limited"\} 1$/m);
   assert.match(text, /^nodejs_eventloop_lag_p99_seconds /m);
 });
 

@@ -5,25 +5,30 @@
  */
 import type { Clock } from "@mayfly/core";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { alarmKinds } from "../auth/alarm.ts";
 import type { DeviceApiObserver } from "../http/device-observer.ts";
 import type { MetricsText } from "../http/metrics-route.ts";
 import type { BridgeCounts } from "../mqtt/bridge.ts";
 import type { BridgeObserver } from "../mqtt/observer.ts";
+import type { StoreStatus } from "../registry/store.ts";
 import type { BackboneStatus } from "../telemetry/backbone.ts";
 import type { SelfClockStatus } from "../time/self-clock.ts";
+import type { TimeObserver } from "../time/time-answerer.ts";
 import { createTalliedCounter, createTalliedHistogram } from "./tallies.ts";
 
 /** Where depths are read when somebody scrapes. */
 export interface MetricSources {
   readonly bridge: { counts(): BridgeCounts };
   readonly backbone: { status(): BackboneStatus };
-  readonly store: { status(): { readonly healthy: boolean; readonly queuedWrites: number } };
+  readonly store: { status(): Omit<StoreStatus, "because"> };
   readonly selfClock: { status(): SelfClockStatus };
+  readonly signedTime: { delegationLeftSeconds(): number };
 }
 
 export interface Metrics extends MetricsText {
   /** Hand this to the bridge and to the device API. */
   readonly observer: BridgeObserver & DeviceApiObserver;
+  readonly timeObserver: TimeObserver;
   /** Tells where depths are read; the bridge is made after its observer, so this comes later. Call once. */
   watch(sources: MetricSources): void;
   /** A TLS handshake failed. @param code the platform's error code */
@@ -64,6 +69,19 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
     buckets: [0.000_025, 0.000_05, 0.000_1, 0.000_15, 0.000_2, 0.000_3, 0.000_5, 0.001, 0.002, 0.005, 0.01],
     registers,
   });
+  const authentications = new Counter({
+    name: "mayfly_authentications_total",
+    help: "Tokens judged, by bridge, purpose, whether a key of the device signed, and outcome: accepted, or the refusal's code.",
+    labelNames: ["bridge", "purpose", "authenticity", "outcome"],
+    registers,
+  });
+  const alarms = new Counter({
+    name: "mayfly_alarms_total",
+    help: "Alarms raised about devices, by kind; at most one in ten minutes for a device and kind.",
+    labelNames: ["kind"],
+    registers,
+  });
+  for (const kind of alarmKinds) alarms.inc({ kind }, 0);
   const disconnects = new Counter({
     name: "mayfly_disconnects_total",
     help: "Sessions ended, by reason.",
@@ -74,11 +92,6 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
     name: "mayfly_deadlines_cut_total",
     help: "Sessions the bridge ended because their time was up, by whose time it was.",
     labelNames: ["reason"],
-    registers,
-  });
-  const takeoverStorms = new Counter({
-    name: "mayfly_takeover_storms_total",
-    help: "Devices whose connections kept pushing each other out: one count a device in ten minutes.",
     registers,
   });
   const sessionsResumed = new Counter({
@@ -152,6 +165,13 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
     registers,
   });
 
+  const timeRequests = new Counter({
+    name: "mayfly_time_requests_total",
+    help: "Requests for signed time by way (udp, https) and outcome: 'answered', or why not.",
+    labelNames: ["way", "outcome"],
+    registers,
+  });
+
   const tlsFailures = new Counter({
     name: "mayfly_tls_failures_total",
     help: "TLS handshakes of device connections that failed, by error code.",
@@ -163,7 +183,9 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
 
   const observer: Metrics["observer"] = {
     verified: ({ micros, outcome }) => verifySeconds.observe({ outcome }, micros / 1e6),
-    takeoverStorm: () => takeoverStorms.inc(),
+    attempted: ({ bridge, purpose, authenticity, outcome }) =>
+      authentications.inc({ bridge, purpose, authenticity, outcome }),
+    alarm: ({ kind }) => alarms.inc({ kind }),
     connected({ protocolVersion, tookOver, resumed, millis }) {
       connects.inc({ outcome: "accepted", reason: "none", protocol: protocolVersion });
       connectSeconds.observe(millis / 1000);
@@ -202,7 +224,13 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
 
   return {
     observer,
-    watch({ bridge, backbone, store, selfClock }) {
+    timeObserver: { timeAsked: ({ way, outcome }) => timeRequests.inc({ way, outcome }) },
+    watch({ bridge, backbone, store, selfClock, signedTime }) {
+      gauge(
+        "mayfly_time_delegation_left_seconds",
+        "Until signed time ends for want of a delegation; 0 when there is none.",
+        () => signedTime.delegationLeftSeconds(),
+      );
       const count = (name: keyof BridgeCounts) => () => bridge.counts()[name];
       gauge("mayfly_connections", "Network connections open.", count("connections"));
       gauge("mayfly_connections_unauthenticated", "Of these, not admitted yet.", count("unauthenticated"));
@@ -245,6 +273,11 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
         "mayfly_registry_queue_writes",
         "Registry writes not durable yet.",
         () => store.status().queuedWrites,
+      );
+      gauge(
+        "mayfly_authentication_records_dropped",
+        "Authentication records lost since the start because too many waited to be written.",
+        () => store.status().recordsDropped,
       );
       gauge("mayfly_registry_healthy", "1 when the registry can be written.", () =>
         Number(store.status().healthy),

@@ -9,25 +9,23 @@ const pemOf = (key: KeyObject) => key.export({ format: "pem", type: "spki" }).to
 const ec = generateKeyPairSync("ec", { namedCurve: "P-256" });
 const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
 
-test("an ES256 signature of 64 bytes verifies with its key only, remembered or not", () => {
+test("an ES256 signature of 64 bytes verifies with its key only", () => {
   const signature = sign("sha256", input, { key: ec.privateKey, dsaEncoding: "ieee-p1363" });
   const other = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  for (const goodSignatures of [0, 10]) {
-    const verifier = createNodeKeyVerifier({ goodSignatures });
-    const key = verifier.importKey(pemOf(ec.publicKey), "ES256");
-    const wrongKey = verifier.importKey(pemOf(other.publicKey), "ES256");
-    const changed = Uint8Array.from(input, (byte, index) => (index === 3 ? byte ^ 1 : byte));
+  const verifier = createNodeKeyVerifier();
+  const key = verifier.importKey(pemOf(ec.publicKey), "ES256");
+  const wrongKey = verifier.importKey(pemOf(other.publicKey), "ES256");
+  const changed = Uint8Array.from(input, (byte, index) => (index === 3 ? byte ^ 1 : byte));
 
-    const answers = [
-      verifier.verify("ES256", key, input, signature),
-      verifier.verify("ES256", key, input, signature),
-      verifier.verify("ES256", wrongKey, input, signature),
-      verifier.verify("ES256", key, changed, signature),
-      verifier.verify("ES256", key, input, signature.subarray(1)),
-    ];
+  const answers = [
+    verifier.verify("ES256", key, input, signature),
+    verifier.verify("ES256", key, input, signature),
+    verifier.verify("ES256", wrongKey, input, signature),
+    verifier.verify("ES256", key, changed, signature),
+    verifier.verify("ES256", key, input, signature.subarray(1)),
+  ];
 
-    assert.deepEqual(answers, [true, true, false, false, false]);
-  }
+  assert.deepEqual(answers, [true, true, false, false, false]);
 });
 
 test("an RS256 signature verifies, also one of a wrong length is only refused", () => {

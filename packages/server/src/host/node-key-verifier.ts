@@ -1,17 +1,13 @@
 /**
  * Signatures on Node: `node:crypto`, synchronous, with keys kept as `KeyObject`s.
  *
- * Also remembers, by digest, which signatures it found good: a device that reconnects within the life of its
- * token costs a hash, not a curve. That is safe whatever becomes of the key, because it says only "this key
- * signed these bytes"; whether the key may speak is decided anew each time.
+ * An EC or RSA operation each time it is asked: what verified before is remembered where tokens are known
+ * (`auth/verified-tokens.ts`).
  */
-import { createHash, createPublicKey, type KeyObject, verify, X509Certificate } from "node:crypto";
+import { createPublicKey, type KeyObject, verify, X509Certificate } from "node:crypto";
 import type { TokenAlgorithm } from "@mayfly/core/token";
-import { BoundedMap } from "../auth/bounded-map.ts";
 import { type ImportedKey, KeyImportError, type KeyVerifier } from "../auth/key-verifier.ts";
 
-/** Digests of good signatures kept; about 150 bytes each. */
-export const goodSignaturesMax = 65_536;
 /** RFC 7518 §3.3. */
 const rsaBitsMin = 2048;
 
@@ -34,14 +30,9 @@ xwIDAQAB
 
 interface NodeKey {
   readonly key: KeyObject;
-  /** SHA-256 of the PEM: stands for the key in the memory of good signatures. (The SPKI would be dearer to get than the key.) */
-  readonly pemDigest: Uint8Array;
 }
 
-/** @param options.goodSignatures how many good signatures to remember, 0 for none. */
-export function createNodeKeyVerifier(options: { readonly goodSignatures?: number } = {}): KeyVerifier {
-  const remembered = options.goodSignatures ?? goodSignaturesMax;
-  const good = remembered > 0 ? new BoundedMap<string, true>(remembered) : undefined;
+export function createNodeKeyVerifier(): KeyVerifier {
   const nobody = {
     ES256: importNodeKey(nobodysKeys.ES256, "ES256"),
     RS256: importNodeKey(nobodysKeys.RS256, "RS256"),
@@ -50,17 +41,7 @@ export function createNodeKeyVerifier(options: { readonly goodSignatures?: numbe
   return {
     importKey: importNodeKey,
     verify(alg, imported, signingInput, signature) {
-      const { key, pemDigest } = imported as NodeKey;
-      if (good === undefined) return verifyWith(alg, key, signingInput, signature);
-      const digest = createHash("sha256")
-        .update(pemDigest)
-        .update(signature)
-        .update(signingInput)
-        .digest("base64");
-      if (good.find(digest)) return true;
-      const isGood = verifyWith(alg, key, signingInput, signature);
-      if (isGood) good.set(digest, true);
-      return isGood;
+      return verifyWith(alg, (imported as NodeKey).key, signingInput, signature);
     },
     verifyDummy(alg, signingInput, signature) {
       verifyWith(alg, nobody[alg].key, signingInput, signature);
@@ -92,7 +73,7 @@ function importNodeKey(pem: string, alg: TokenAlgorithm): ImportedKey & NodeKey 
       ? key.asymmetricKeyType === "ec" && details?.namedCurve === "prime256v1"
       : key.asymmetricKeyType === "rsa" && (details?.modulusLength ?? 0) >= rsaBitsMin;
   if (!fits) throw new KeyImportError(`not a key for ${alg}`);
-  return { key, pemDigest: createHash("sha256").update(pem).digest() };
+  return { key };
 }
 
 function readPem(pem: string): KeyObject {

@@ -43,12 +43,13 @@ import {
   renewalDueMillis,
   type ServerIdentity,
 } from "./server-identity.ts";
+import { openSignedTime } from "./signed-time.ts";
 import { nodeSha256, systemClock, systemRandom, systemTimers } from "./system-ports.ts";
 import { tlsOptions, turnTicketKeys } from "./tls-options.ts";
 import { TlsSessionStore } from "./tls-session-store.ts";
 
 /** Where `--ports default` listens. */
-export const defaultPorts = { mqtts: 8883, deviceHttps: 8443, admin: 9443 } as const;
+export const defaultPorts = { mqtts: 8883, deviceHttps: 8443, admin: 9443, time: 8037 } as const;
 /** Network Connections at once, unless set. */
 export const connectionMaxDefault = 20_000;
 /** How long a drain may take before what is left is cut: the bridge's spread of 10 s and the last ones' waits. */
@@ -65,6 +66,8 @@ export interface ServerOptions {
   readonly locations?: readonly string[];
   /** Address the device listeners bind to; absent: all. */
   readonly deviceAddress?: string;
+  /** UDP port of signed time; absent: as `ports` says. */
+  readonly timePort?: number;
   /** `host:port` or `host` of the admin listener; absent: loopback. */
   readonly adminListen?: string;
   /** Further names clients know this bridge by, for its certificate; the first is the one `endpoints.json` tells. */
@@ -146,7 +149,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     );
     undo.push(() => bridge.close());
     clock.onRederive(() => bridge.rederiveDeadlines());
-    metrics.watch({ bridge, store, backbone, selfClock: clock });
+
+    const signedTime = await openSignedTime({
+      ...system,
+      ownClock: clock,
+      keyFile: folder.timeKeyFile,
+      observer: metrics.timeObserver,
+      log,
+    });
+    undo.push(() => signedTime.close());
+    metrics.watch({ bridge, store, backbone, selfClock: clock, signedTime });
 
     let serving = false;
     const service = createRegistryService({
@@ -185,6 +197,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         registry: store,
         clock,
         observer,
+        timeAnswerer: signedTime.answerer,
         onInternalError,
       },
       { tls: tlsOptions(identity) },
@@ -198,12 +211,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       onClientError: (code) => metrics.tlsFailed(code),
     });
 
-    const ports = options.ports === "default" ? defaultPorts : { mqtts: 0, deviceHttps: 0, admin: 0 };
+    const ports =
+      options.ports === "default" ? defaultPorts : { mqtts: 0, deviceHttps: 0, admin: 0, time: 0 };
     const admin = splitAddress(options.adminListen ?? "127.0.0.1", ports.admin);
     undo.push(() => closeListener(mqtt));
     const mqttPort = await listen(mqtt, ports.mqtts, options.deviceAddress);
     undo.push(() => deviceApi.close());
     const devicePort = await listenApi(deviceApi, ports.deviceHttps, options.deviceAddress ?? "::");
+    const timePort = await signedTime.listen({
+      port: options.timePort ?? ports.time,
+      ...(options.deviceAddress === undefined ? {} : { address: options.deviceAddress }),
+    });
     undo.push(() => adminApi.close());
     const adminPort = await listenApi(adminApi, admin.port, admin.host);
 
@@ -217,6 +235,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const endpoints: Endpoints = {
       mqtts: `${host}:${mqttPort}`,
       deviceHttps: `https://${host}:${devicePort}`,
+      time: `${host}:${timePort}`,
       admin: `https://${admin.host === "127.0.0.1" ? "localhost" : bracketed(admin.host === "0.0.0.0" || admin.host === "::" ? host : admin.host)}:${adminPort}`,
       ca: identity.caFile,
       adminToken: folder.adminTokenFile,
@@ -232,6 +251,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       event: "ready",
       mqtts: endpoints.mqtts,
       deviceHttps: endpoints.deviceHttps,
+      time: endpoints.time,
       admin: endpoints.admin,
     });
 

@@ -19,6 +19,7 @@ export const commandOutcomeOnHttp = {
   too_many: { status: "RESOURCE_EXHAUSTED", says: "has as many unacknowledged commands as it takes at once" },
   too_large: { status: "INVALID_ARGUMENT", says: "does not take a command of that size" },
   timed_out: { status: "DEADLINE_EXCEEDED", says: "did not acknowledge the command in time" },
+  refused_by_device: { status: "ABORTED", says: "received the command and refused it" },
   store_unavailable: { status: "UNAVAILABLE", says: "cannot be sent commands now: they could not be stored" },
   connection_lost: { status: "UNAVAILABLE", says: "lost its connection before it acknowledged the command" },
 } satisfies Record<CommandOutcome, { readonly status: CanonicalStatus; readonly says: string } | undefined>;

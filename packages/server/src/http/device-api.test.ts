@@ -44,7 +44,7 @@ async function openDeviceHouse(intake?: Intake): Promise<DeviceHouse> {
       clock,
       registry: store,
       verifier: createNodeKeyVerifier(),
-      observer: { verified: () => undefined },
+      observer: { verified: () => undefined, attempted: () => undefined, alarm: () => undefined },
     }),
     intake: intake ?? createIntake({ clock, registry: store, backbone }),
     registry: store,
@@ -54,6 +54,7 @@ async function openDeviceHouse(intake?: Intake): Promise<DeviceHouse> {
       requestRefused: ({ because, deviceName, authenticity, remoteAddress }) =>
         told.push(["refused", because, deviceName?.device, authenticity, remoteAddress].join(" ")),
     },
+    timeAnswerer: { answer: () => ({ kind: "refused", because: "delegation_missing" }) },
     onInternalError: (error) => house.internalErrors.push(error),
   });
   return {

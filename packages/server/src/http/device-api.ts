@@ -4,9 +4,10 @@
  * HTTP/1.1 only and tolerant of what firmware in the field sends (bare line feeds, two blanks, both spellings,
  * both base64 alphabets); answers are printed one member a line because some firmware reads them line by line.
  * The token is judged before the body is read, by the same admission as MQTT, and every refusal looks the
- * same. 200 means durable. No admin route exists here.
+ * same. 200 means durable. No admin route exists here. Signed time (`time-route.ts`) is the one thing given to
+ * whoever asks.
  */
-import type { TlsOptions } from "node:tls";
+import type { TLSSocket, TlsOptions } from "node:tls";
 import {
   base64Encode,
   type Clock,
@@ -18,9 +19,11 @@ import {
 import { refusalOnWire, TokenError } from "@mayfly/core/token";
 import { type FastifyInstance, type FastifyRequest, fastify } from "fastify";
 import type { Admission, DevicePrincipal } from "../auth/admission.ts";
+import type { PeerFacts } from "../auth/authentication-record.ts";
 import type { DeviceActivity, DeviceConfigVersion, DeviceRef } from "../registry/model.ts";
 import type { LookUp, RegistryStore } from "../registry/store.ts";
 import type { Intake, IntakeOutcome, IntakeRefusal } from "../telemetry/intake.ts";
+import type { TimeAnswerer } from "../time/time-answerer.ts";
 import { ApiError, invalidField } from "./api-error.ts";
 import { findBearerToken } from "./authorization.ts";
 import { type DeviceApiObserver, deviceCalls } from "./device-observer.ts";
@@ -33,6 +36,7 @@ import {
 } from "./fastify-app.ts";
 import { findObject, integerOf, type JsonFields, readBytes, readObject, readString } from "./json-fields.ts";
 import type { Route } from "./route.ts";
+import { addTimeRoute } from "./time-route.ts";
 
 /** 256 KiB of payload in base64 and some room. */
 export const DEVICE_BODY_BYTES_MAX = 512 * 1024;
@@ -51,6 +55,7 @@ export interface DeviceApiPorts {
   readonly registry: Pick<RegistryStore, "lookUpConfig" | "recordActivity">;
   readonly clock: Clock;
   readonly observer: DeviceApiObserver;
+  readonly timeAnswerer: TimeAnswerer;
   readonly onInternalError: OnInternalError;
 }
 
@@ -114,6 +119,8 @@ export function createDeviceApi(ports: DeviceApiPorts, options: DeviceApiOptions
             token: findBearerToken(request) ?? "",
             ownAgent: request.headers["user-agent"]?.startsWith("mayfly/1") ?? false,
             bridge: "http",
+            purpose: "request",
+            peer: peerOf(request),
           },
           answer,
         );
@@ -151,6 +158,7 @@ export function createDeviceApi(ports: DeviceApiPorts, options: DeviceApiOptions
   takeJsonBodies(app);
   answerErrors(app, prettyJson, ports.onInternalError);
   addRoutes(app, deviceApiRoutes(ports, principalOf), prettyJson);
+  addTimeRoute(app, ports.timeAnswerer, prettyJson);
   return app;
 }
 
@@ -277,6 +285,23 @@ function deviceNameOf(request: FastifyRequest): DeviceName {
   return parseDeviceName(
     `projects/${project}/locations/${location}/registries/${registry}/devices/${device}`,
   );
+}
+
+function peerOf(request: FastifyRequest): PeerFacts {
+  // An IPv4 peer of a dual-stack listener, as people write it.
+  const remoteAddress = request.ip.replace(/^::ffff:(?=\d+\.)/, "");
+  const { socket } = request.raw;
+  if (!isTls(socket)) return { remoteAddress };
+  const tlsVersion = socket.getProtocol();
+  return {
+    remoteAddress,
+    tlsResumed: socket.isSessionReused(),
+    ...(tlsVersion === null ? {} : { tlsVersion }),
+  };
+}
+
+function isTls(socket: object): socket is Pick<TLSSocket, "getProtocol" | "isSessionReused"> {
+  return "isSessionReused" in socket;
 }
 
 function deviceRefOf(principal: DevicePrincipal): DeviceRef {

@@ -445,6 +445,7 @@ for (const [outcome, status, code] of [
   ["too_many", 429, "RESOURCE_EXHAUSTED"],
   ["too_large", 400, "INVALID_ARGUMENT"],
   ["timed_out", 504, "DEADLINE_EXCEEDED"],
+  ["refused_by_device", 409, "ABORTED"],
   ["connection_lost", 503, "UNAVAILABLE"],
 ] as const) {
   test(`a command that ends ${outcome} is ${code}`, async () => {

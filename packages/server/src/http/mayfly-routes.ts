@@ -1,10 +1,11 @@
 /**
  * Mayfly's own routes, beside v1 so that v1 stays what Cloud IoT Core's clients know: policies and retention,
- * key states, sessions, the live tail.
+ * key states, sessions, authentication records, the live tail.
  */
 import type { Bridge } from "../mqtt/bridge.ts";
 import { REGISTRY_PAGE_SIZE_MAX } from "../registry/registries.ts";
 import type { RegistryService } from "../registry/service.ts";
+import { formatAuthentications } from "./authentication-json.ts";
 import { deviceOf, devicePath } from "./device-routes.ts";
 import {
   formatDeviceDetails,
@@ -17,7 +18,7 @@ import {
   readRegistryChange,
   readRegistryCreation,
 } from "./mayfly-json.ts";
-import { readPage } from "./paging.ts";
+import { readCount, readPage } from "./paging.ts";
 import { locationOf, registriesPath, registryOf, registryPath } from "./registry-routes.ts";
 import type { Route } from "./route.ts";
 import type { Tails } from "./tail.ts";
@@ -126,6 +127,15 @@ export function mayflyRoutes(ports: {
       async handle(call) {
         const { project, location, registry, deviceId } = await devices.get(deviceOf(call));
         return formatSession(ports.bridge.findSession({ project, location, registry, device: deviceId }));
+      },
+    },
+    {
+      method: "GET",
+      path: `${prefix}${devicePath}/authentications`,
+      permission: "mayfly.authentications.list",
+      async handle(call) {
+        const limit = readCount(call, "limit");
+        return formatAuthentications(await devices.listAuthentications(deviceOf(call)), limit);
       },
     },
   ];

@@ -42,7 +42,13 @@ export interface BridgePorts {
   readonly random: Random;
   readonly registry: Pick<
     RegistryStore,
-    "lookUpAdmission" | "lookUpConfig" | "appendState" | "acknowledgeConfig" | "recordActivity" | "onChange"
+    | "lookUpAdmission"
+    | "lookUpConfig"
+    | "appendState"
+    | "acknowledgeConfig"
+    | "recordActivity"
+    | "recordAuthentication"
+    | "onChange"
   > &
     SessionStore;
   readonly backbone: Pick<Backbone, "append">;
@@ -62,7 +68,10 @@ export interface BridgeOptions {
 /** What came of a command. Only `delivered` means the device has it (QoS 1) or it left (QoS 0). */
 export type CommandOutcome =
   | "delivered"
-  /** The device's Session keeps it: durable, and sent until the device acknowledges it or the Session ends. */
+  /**
+   * The device's Session keeps it: durable, and sent until the device acknowledges it or the Session ends. A device
+   * that comes back with a Maximum Packet Size below it never gets it.
+   */
   | "queued"
   | "not_connected"
   | "not_subscribed"
@@ -72,6 +81,8 @@ export type CommandOutcome =
   | "too_large"
   /** No PUBACK within 5 s; the device may have it all the same. */
   | "timed_out"
+  /** Its PUBACK has a Reason Code of 0x80 or above: the device got it and did not take it. It is not sent again. */
+  | "refused_by_device"
   | "connection_lost"
   /** A kept Session's command must be durable first, and the store could not take it. */
   | "store_unavailable";
@@ -291,7 +302,13 @@ class MqttBridge implements Bridge, ConnectionHost {
     if (before === undefined || isPlannedRenewal(before, request, principal, this.ports.clock)) return 0;
     const nowMillis = this.ports.clock.monotonicMillis();
     const { delayMillis, isAlarm } = this.#takeovers.note(principal.deviceNumId, nowMillis);
-    if (isAlarm) this.ports.observer.takeoverStorm({ principal, links: [before.link, link], delayMillis });
+    if (isAlarm) {
+      this.ports.observer.alarm({
+        kind: "takeover_storm",
+        device: { ...principal.registry, device: principal.deviceId },
+        addresses: [before.link.remoteAddress, link.remoteAddress],
+      });
+    }
     return delayMillis;
   }
 

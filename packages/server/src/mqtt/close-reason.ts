@@ -117,25 +117,39 @@ export const closeReasons = {
     },
   },
 
-  // What the peer sent.
+  // What the peer sent. It is named: one Reason Code stands for several causes, and there are clients that read none
+  // from a DISCONNECT without properties.
   malformed_packet: {
     mqtt5: 0x81,
+    reasonString: "malformed_packet",
     status: { code: 3, message: "mqtt: SERVER: The connection was closed because of a malformed packet." },
   },
   protocol_error: {
     mqtt5: 0x82,
+    reasonString: "protocol_error",
     status: { code: 3, message: "mqtt: SERVER: The connection was closed because of a protocol error." },
   },
   packet_too_large: {
     mqtt5: 0x95,
+    reasonString: "packet_too_large",
     status: { code: 3, message: "mqtt: SERVER: The connection was closed because a message was too large." },
   },
   qos_not_supported: {
     mqtt5: 0x9b,
+    reasonString: "qos_not_supported",
     status: { code: 3, message: "mqtt: SERVER: The connection was closed because QoS 2 is not supported." },
+  },
+  retain_not_supported: {
+    mqtt5: 0x9a,
+    reasonString: "retain_not_supported",
+    status: {
+      code: 3,
+      message: "mqtt: SERVER: The connection was closed because retained messages are not supported.",
+    },
   },
   topic_name_invalid: {
     mqtt5: 0x90,
+    reasonString: "topic_name_invalid",
     status: {
       code: 3,
       message: "mqtt: SERVER: The connection was closed because of a publish to an unknown topic.",
@@ -151,6 +165,7 @@ export const closeReasons = {
   },
   topic_alias_invalid: {
     mqtt5: 0x94,
+    reasonString: "topic_alias_invalid",
     status: {
       code: 3,
       message: "mqtt: SERVER: The connection was closed because of an invalid topic alias.",
@@ -158,16 +173,37 @@ export const closeReasons = {
   },
   subscription_identifier: {
     mqtt5: 0xa1,
+    reasonString: "subscription_identifier",
     status: {
       code: 3,
       message: "mqtt: SERVER: The connection was closed because Subscription Identifiers are not supported.",
     },
   },
+  shared_subscription: {
+    mqtt5: 0x9e,
+    reasonString: "shared_subscription",
+    status: {
+      code: 3,
+      message: "mqtt: SERVER: The connection was closed because Shared Subscriptions are not supported.",
+    },
+  },
   receive_maximum_exceeded: {
     mqtt5: 0x93,
+    reasonString: "receive_maximum_exceeded",
     status: {
       code: 8,
       message: "mqtt: SERVER: The connection was closed because of too many unacknowledged messages.",
+    },
+  },
+
+  /** More answers in one SUBACK or UNSUBACK than the client's Maximum Packet Size has room for. */
+  answer_too_large: {
+    mqtt5: 0x95,
+    reasonString: "answer_too_large",
+    status: {
+      code: 3,
+      message:
+        "mqtt: SERVER: The connection was closed because an answer was above the client's Maximum Packet Size.",
     },
   },
 

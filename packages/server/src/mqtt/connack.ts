@@ -5,7 +5,13 @@
  * server's time beside it; only the two refusals a wrong clock causes are named.
  */
 import type { NumericDate } from "@mayfly/core";
-import type { MqttError, Properties, ProtocolVersion } from "@mayfly/core/mqtt";
+import {
+  type MqttError,
+  type Properties,
+  type ProtocolVersion,
+  reasonCode,
+  returnCode,
+} from "@mayfly/core/mqtt";
 import { encodeConnack } from "@mayfly/core/mqtt-server";
 import { refusalOnWire, type TokenError } from "@mayfly/core/token";
 import type { DevicePrincipal } from "../auth/admission.ts";
@@ -18,6 +24,12 @@ export interface RefusalCodes {
   readonly mqtt5: number;
   readonly mqtt311: number;
 }
+
+/** The CONNECT is valid, and not accepted by this server all the same; a 3.1.1 client has no limit that could cause it. */
+export const implementationSpecificCodes: RefusalCodes = {
+  mqtt5: reasonCode.implementationSpecificError,
+  mqtt311: returnCode.serverUnavailable,
+};
 
 /** What CONNACK tells of a CONNECT that was accepted. */
 export interface Acceptance {

@@ -18,7 +18,12 @@ import type { Intake } from "../telemetry/intake.ts";
 import type { Alarm, Waiting } from "../time/alarm.ts";
 import type { SessionView } from "./bridge.ts";
 import { type CloseReason, reasonOnWire } from "./close-reason.ts";
-import { encodeAccepted, encodeConnectFailure, encodeRefused } from "./connack.ts";
+import {
+  encodeAccepted,
+  encodeConnectFailure,
+  encodeRefused,
+  implementationSpecificCodes,
+} from "./connack.ts";
 import { type ConnectRequest, readConnect } from "./connect-request.ts";
 import type { DownlinkState } from "./downlink.ts";
 import { Entrance, type EntranceHost, type EntranceOutcome, unavailableCodes } from "./entrance.ts";
@@ -77,6 +82,8 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
   /** From admission on, also when it is over. */
   #session: LiveSession | undefined;
   #protocolVersion: 4 | 5 | undefined;
+  /** The client's Maximum Packet Size, once it is known. */
+  #clientPacketBytesMax = Number.POSITIVE_INFINITY;
   #deviceName: DeviceName | undefined;
   #isLinkOpen = true;
   #isParsing = false;
@@ -308,6 +315,7 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
   #connect(connect: ConnectPacket): void {
     const { protocolVersion: version } = connect;
     this.#protocolVersion = version;
+    this.#clientPacketBytesMax = connect.properties?.maximumPacketSize ?? Number.POSITIVE_INFINITY;
     const reading = readConnect(connect);
     if (reading.kind === "refused") {
       this.#refuse(reading.because, encodeRefused(version, reading.codes));
@@ -353,7 +361,8 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
       serverSeconds: ports.clock.wallSeconds(),
     });
     if (accepted === undefined) {
-      this.#refuse("packet_too_large");
+      // Nothing is wrong with its CONNECT, but what we must tell it does not fit.
+      this.#refuse("client_packets_too_small", encodeRefused(version, implementationSpecificCodes));
       return;
     }
 
@@ -446,7 +455,7 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
 
   #refuse(because: ConnectRefusal, answer?: Uint8Array, authenticity?: Authenticity): void {
     if (this.#state === "closed") return;
-    if (answer !== undefined) this.#outgoing.push(answer);
+    if (answer !== undefined && answer.length <= this.#clientPacketBytesMax) this.#outgoing.push(answer);
     this.#release();
     this.#host.ports.observer.connectRefused({
       because,

@@ -205,7 +205,7 @@ export class Downlink {
     this.#inFlight?.delete(packetIdentifier);
     if (item.kind === "command") {
       if (item.isKept) this.#owner.kept?.removeCommand(packetIdentifier);
-      item.answer?.("delivered");
+      item.answer?.(reasonCode < 0x80 ? "delivered" : "refused_by_device");
     } else {
       this.#isConfigInFlight = false;
       if (reasonCode < 0x80) this.#configAcknowledged(item.version);
@@ -331,7 +331,7 @@ export class Downlink {
     });
   }
 
-  /** Kept commands go out as the window allows; what is too large for this client stays in the store for another. */
+  /** Kept commands go out as the window allows; what is too large for this client is discarded [MQTT-3.1.2-25]. */
   #sendWaiting(): void {
     while (this.#waiting.length > 0 && !this.#isWindowFull()) {
       if (this.#owner.isOutgoingFull) {
@@ -343,6 +343,7 @@ export class Downlink {
       const { packetIdentifier, mayHaveBeenSent, ...command } = next;
       const topic = commandTopic(this.#owner.deviceInTopics, command.subfolder);
       if (!this.#publish(topic, command.payload, packetIdentifier, mayHaveBeenSent)) {
+        this.#owner.kept?.removeCommand(packetIdentifier);
         command.answer?.("too_large");
         continue;
       }

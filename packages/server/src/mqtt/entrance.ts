@@ -90,7 +90,8 @@ export class Entrance {
 
   #admit(): void {
     const { deviceName, token, ownAgent } = this.#request;
-    this.#host.admission.admitDeviceToken({ deviceName, token, ownAgent, bridge: "mqtt" }, (outcome) => {
+    const way = { bridge: "mqtt", purpose: "connect", peer: this.#link } as const;
+    this.#host.admission.admitDeviceToken({ deviceName, token, ownAgent, ...way }, (outcome) => {
       if (this.#isCancelled) return;
       if (outcome.kind === "refused") this.#refuse(outcome.because, outcome.serverSeconds);
       else this.#delay(outcome.principal);

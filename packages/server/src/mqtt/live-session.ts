@@ -229,17 +229,9 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
         this.#carrier.queue(encodePingresp());
         return;
       case "subscribe": {
-        // 5.0 §3.2.2.3.12: CONNACK said that there are none.
-        if (packet.properties?.subscriptionIdentifiers !== undefined) {
-          this.#carrier.end("subscription_identifier");
-          return;
-        }
         const answer = subscribe(packet, this.#user, this.version, this.downlink);
-        if (answer === "foreign") {
-          this.#carrier.end("topic_not_own");
-          return;
-        }
-        this.#answerSubscribe(packet.packetIdentifier, answer);
+        if (typeof answer === "string") this.#carrier.end(answer);
+        else this.#answerSubscribe(packet.packetIdentifier, answer);
         return;
       }
       case "unsubscribe": {
@@ -403,8 +395,7 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
   #answerSubscribe(packetIdentifier: number, { reasonCodes, wantsConfig }: SubscribeAnswer): void {
     const answer = (codes: readonly number[]) => {
       const suback = { type: "suback", packetIdentifier, reasonCodes: codes } as const;
-      this.#carrier.queue(encodeSuback(suback, this.version));
-      if (wantsConfig) this.downlink.sendConfig();
+      if (this.#reply(encodeSuback(suback, this.version)) && wantsConfig) this.downlink.sendConfig();
     };
     if (this.kept === undefined) {
       answer(reasonCodes);
@@ -420,7 +411,7 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
   #answerUnsubscribe(packetIdentifier: number, reasonCodes: readonly number[]): void {
     const answer = () => {
       const unsuback = { type: "unsuback", packetIdentifier, reasonCodes } as const;
-      this.#carrier.queue(encodeUnsuback(unsuback, this.version));
+      this.#reply(encodeUnsuback(unsuback, this.version));
     };
     if (this.kept === undefined) {
       answer();
@@ -429,6 +420,17 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
     this.#save().then(() => {
       if (!this.#isClosed) answer();
     });
+  }
+
+  /**
+   * Answers as many filters as the client asked about, unless it takes no packet of that size [MQTT-3.1.2-24]: then
+   * it would wait for ever, and is told why not. Every other answer is shorter than the CONNACK it has taken.
+   */
+  #reply(bytes: Uint8Array): boolean {
+    const fits = bytes.length <= this.clientPacketBytesMax;
+    if (fits) this.#carrier.queue(bytes);
+    else this.#carrier.end("answer_too_large");
+    return fits;
   }
 
   #disconnect({ properties }: DisconnectPacket): void {
@@ -454,6 +456,11 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
       this.#carrier.end("qos_not_supported");
       return;
     }
+    // 5.0 §3.2.2.3.5. A 3.1.1 client cannot know that nothing is retained; its message is not to be lost for a flag.
+    if (packet.retain && this.version === 5) {
+      this.#carrier.end("retain_not_supported");
+      return;
+    }
     const meaning = this.#topics.meaningOf(packet);
     if (meaning.kind === "refused") {
       this.#carrier.end(meaning.because);
@@ -464,7 +471,6 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
       this.#carrier.end("packet_too_large");
       return;
     }
-    // RETAIN is ignored: there is nothing to retain for, and firmware that sets it should not lose a message.
     this.uplink.take({
       kind: meaning.kind,
       subfolder: meaning.subfolder,

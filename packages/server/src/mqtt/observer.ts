@@ -29,6 +29,8 @@ export type ConnectRefusal =
   | "malformed_packet"
   | "protocol_error"
   | "packet_too_large"
+  /** Its Maximum Packet Size has no room for the CONNACK. */
+  | "client_packets_too_small"
   | "not_connect"
   | "bridge_disabled"
   | "registry_unavailable"
@@ -68,13 +70,6 @@ export interface BridgeObserver extends AdmissionObserver {
     readonly deviceName?: DeviceName;
     readonly authenticity?: "authentic" | "unauthenticated";
     readonly link: LinkFacts;
-  }): void;
-  /** Connections of one device keep pushing each other out: told once in ten minutes. The newer one waits. */
-  takeoverStorm(facts: {
-    readonly principal: DevicePrincipal;
-    /** Of the connection that is there, and of the one that comes. */
-    readonly links: readonly [LinkFacts, LinkFacts];
-    readonly delayMillis: number;
   }): void;
   /** A live session got its next token in place. */
   renewed(facts: {

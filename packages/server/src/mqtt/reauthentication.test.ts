@@ -130,8 +130,8 @@ test("AUTH 0x19 by another method, and AUTH 0x18 that nobody asked for, are prot
   assert.deepEqual(
     [endOf(other), endOf(unasked)],
     [
-      [0x82, undefined, true],
-      [0x82, undefined, true],
+      [0x82, "protocol_error", true],
+      [0x82, "protocol_error", true],
     ],
   );
 });

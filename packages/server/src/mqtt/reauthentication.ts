@@ -114,8 +114,9 @@ export class Reauthentication {
     this.#verifiedMillis = nowMillis;
     this.#isUnderWay = true;
     const { changesSeen } = this.#owner;
-    const { deviceName, ownAgent } = this.#order;
-    this.#ports.admission.admitDeviceToken({ deviceName, token, ownAgent, bridge: "mqtt" }, (outcome) => {
+    const { deviceName, ownAgent, link: peer } = this.#order;
+    const way = { bridge: "mqtt", purpose: "reauthenticate", peer } as const;
+    this.#ports.admission.admitDeviceToken({ deviceName, token, ownAgent, ...way }, (outcome) => {
       this.#isUnderWay = false;
       if (this.#isClosed) return;
       this.#decided(outcome, digest);

@@ -2,12 +2,21 @@
  * Which Topic Filters a device is granted, and what the others get.
  *
  * One's own but unsubscribable filter is refused in the SUBACK; a filter naming another device ends the
- * connection, as Cloud IoT Core did (cloud-iot-core.md §4.3, where reports disagree).
+ * connection, as Cloud IoT Core did (cloud-iot-core.md §4.3, where reports disagree). So does in 5.0 what CONNACK
+ * said is not there: Subscription Identifiers and Shared Subscriptions (MQTT 5.0 §3.2.2.3.12 and §3.2.2.3.13).
+ * Wildcards are there, since `commands/#` is one, but no other is granted (§3.2.2.3.11).
  */
-import { findSubscribeFilter, maySubscribe, type TopicUser } from "@mayfly/core";
+import { findSubscribeFilter, isTopicFilterWellFormed, maySubscribe, type TopicUser } from "@mayfly/core";
 import type { ProtocolVersion, SubscribePacket, UnsubscribePacket } from "@mayfly/core/mqtt";
 import { reasonCode, returnCode } from "@mayfly/core/mqtt";
+import type { CloseReason } from "./close-reason.ts";
 import type { Downlink } from "./downlink.ts";
+
+/** A SUBSCRIBE that is answered by the end of the connection. */
+export type SubscribeBreach = Extract<
+  CloseReason,
+  "subscription_identifier" | "shared_subscription" | "topic_not_own"
+>;
 
 /** Reason Codes for the SUBACK, in order. */
 export interface SubscribeAnswer {
@@ -16,14 +25,15 @@ export interface SubscribeAnswer {
   readonly wantsConfig: boolean;
 }
 
-/** Applies a SUBSCRIBE. @returns "foreign" when it names another device; then nothing was changed. */
+/** Applies a SUBSCRIBE. @returns why it ends the connection; then nothing was changed. */
 export function subscribe(
   packet: SubscribePacket,
   user: TopicUser,
   version: ProtocolVersion,
   downlink: Downlink,
-): SubscribeAnswer | "foreign" {
-  if (packet.subscriptions.some(({ topicFilter }) => isForeign(topicFilter, user))) return "foreign";
+): SubscribeAnswer | SubscribeBreach {
+  const breach = findBreach(packet, user, version);
+  if (breach !== undefined) return breach;
   let wantsConfig = false;
   const reasonCodes = packet.subscriptions.map(({ topicFilter, qos }) => {
     const filter = findSubscribeFilter(topicFilter);
@@ -58,13 +68,25 @@ export function unsubscribe(
   return version === 4 ? [] : reasonCodes;
 }
 
+function findBreach(
+  { subscriptions, properties }: SubscribePacket,
+  user: TopicUser,
+  version: ProtocolVersion,
+): SubscribeBreach | undefined {
+  if (properties?.subscriptionIdentifiers !== undefined) return "subscription_identifier";
+  // To 3.1.1 `$share/` is a topic level like any other, and no filter of ours.
+  if (version === 5 && subscriptions.some(({ topicFilter }) => topicFilter.startsWith("$share/"))) {
+    return "shared_subscription";
+  }
+  return subscriptions.some(({ topicFilter }) => isForeign(topicFilter, user)) ? "topic_not_own" : undefined;
+}
+
 function isForeign(topicFilter: string, user: TopicUser): boolean {
   const filter = findSubscribeFilter(topicFilter);
   return filter !== undefined && !user.names.includes(filter.device) && !user.isAttached(filter.device);
 }
 
 function refusalOf(topicFilter: string): number {
-  return topicFilter.startsWith("$share/")
-    ? reasonCode.sharedSubscriptionsNotSupported
-    : reasonCode.topicFilterInvalid;
+  const isWildcard = /[#+]/.test(topicFilter) && isTopicFilterWellFormed(topicFilter);
+  return isWildcard ? reasonCode.wildcardSubscriptionsNotSupported : reasonCode.topicFilterInvalid;
 }

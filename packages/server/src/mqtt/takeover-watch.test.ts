@@ -70,8 +70,8 @@ test("the seventh takeover waits a second, is then served, and one alarm names b
   assert.equal(seventh.of("connack")[0]?.reasonCode, 0);
   assert.equal(clients.at(-1)?.isClosed, true);
   assert.deepEqual(
-    world.diary.lines.filter((line) => line.startsWith("takeoverStorm")),
-    ["takeoverStorm fern from 192.0.2.1 and 198.51.100.9"],
+    world.diary.lines.filter((line) => line.startsWith("alarm takeover_storm")),
+    ["alarm takeover_storm fern 192.0.2.1 198.51.100.9"],
   );
 });
 
@@ -144,7 +144,7 @@ test("planned renewals by new connections of our own agent are no fight, however
     await world.time.advance(50_000);
   }
 
-  assert.ok(!world.diary.lines.some((line) => line.startsWith("takeoverStorm")));
+  assert.ok(!world.diary.lines.some((line) => line.startsWith("alarm takeover_storm")));
 });
 
 test("who only claims to be our agent and connects again and again is counted like anybody", async () => {

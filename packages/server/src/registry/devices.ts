@@ -14,6 +14,7 @@ import {
   parseDeviceId,
   parseRegistryId,
 } from "@mayfly/core";
+import { type AuthenticationRecord, recordsListedMax } from "../auth/authentication-record.ts";
 import { RegistryError } from "./error.ts";
 import { KeyParseError, type KeyParser } from "./key-parser.ts";
 import {
@@ -101,6 +102,8 @@ export interface Devices {
   /** Newest first. @param newest 0: all that are kept. */
   listConfigVersions(ref: DeviceRef, newest: number): Promise<readonly DeviceConfigVersion[]>;
   listStates(ref: DeviceRef, newest: number): Promise<readonly DeviceStateVersion[]>;
+  /** Everything that is kept, newest first: at most `recordsListedMax`. */
+  listAuthentications(ref: DeviceRef): Promise<readonly AuthenticationRecord[]>;
 }
 
 export function createDevices(ports: {
@@ -260,6 +263,10 @@ export function createDevices(ports: {
     async listStates(ref, newest) {
       await get(ref);
       return store.listStates(ref, boundedCount(newest));
+    },
+    async listAuthentications(ref) {
+      await get(ref);
+      return store.listAuthentications(ref, recordsListedMax);
     },
   };
 }

@@ -25,6 +25,7 @@ export const permissions = [
   "mayfly.keys.add",
   "mayfly.keys.update",
   "mayfly.sessions.get",
+  "mayfly.authentications.list",
   "mayfly.telemetry.tail",
   "mayfly.metrics.get",
 ] as const;

@@ -5,6 +5,7 @@
  * transaction, its change-log row included, is durable. The event loop never commits. Only the admission
  * look-up is on the path of a CONNECT; it answers at once where the adapter can.
  */
+import type { AuthenticationRecord, AuthenticationUpdate } from "../auth/authentication-record.ts";
 import type {
   AdmissionRecord,
   DeviceActivity,
@@ -86,6 +87,16 @@ export interface ActivityUpdate {
   readonly activity: DeviceActivity;
 }
 
+/** Healthy, or why not, in a sentence. */
+export interface StoreStatus {
+  readonly healthy: boolean;
+  readonly because?: string;
+  /** Writes that wait. */
+  readonly queuedWrites: number;
+  /** Authentication records dropped because too many waited, since the start. */
+  readonly recordsDropped: number;
+}
+
 export interface RegistryStore extends SessionStore {
   /** @throws {StoreError} already_exists. The store makes numId; the record given carries none. */
   createRegistry(record: Omit<RegistryRecord, "numId" | "createdMs" | "updatedMs">): Promise<RegistryRecord>;
@@ -134,6 +145,15 @@ export interface RegistryStore extends SessionStore {
   /** Last-seen facts: queued, coalesced per device, written within 5 s; newest wins; the queue is bounded and drops oldest. */
   recordActivity(update: ActivityUpdate): void;
 
+  /**
+   * An authentication record: queued, written within 5 s, replacing an earlier one of the same series. Kept are
+   * the newest of each class (`recordsKeptMax`), for devices that exist; the queue is bounded and drops oldest,
+   * what nobody proved apart from what a key proved.
+   */
+  recordAuthentication(update: AuthenticationUpdate): void;
+  /** Newest first, all classes together. @throws {StoreError} not_found */
+  listAuthentications(ref: DeviceRef, newest: number): Promise<readonly AuthenticationRecord[]>;
+
   addAdminToken(record: AdminTokenRecord): Promise<void>;
   findAdminToken(hash: string): Promise<AdminTokenRecord | undefined>;
   listAdminTokens(): Promise<readonly AdminTokenRecord[]>;
@@ -142,8 +162,7 @@ export interface RegistryStore extends SessionStore {
 
   /** Told once per committed change, in sequence order, within 250 ms; changes committed by another process on the same file count too. @returns stop. */
   onChange(listener: (change: RegistryChange) => void): () => void;
-  /** Healthy, or why not, in a sentence; how many writes wait. */
-  status(): { readonly healthy: boolean; readonly because?: string; readonly queuedWrites: number };
+  status(): StoreStatus;
   /** Finishes queued writes, then closes. */
   close(): Promise<void>;
 }

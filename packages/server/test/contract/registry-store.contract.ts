@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Random } from "@mayfly/core";
 import { policyPresets } from "@mayfly/core/token";
+import { type AttemptRecord, recordClassOf, recordsKeptMax } from "../../src/auth/authentication-record.ts";
 import {
   eventRetentionDefault,
   type KeyRecord,
@@ -69,6 +70,31 @@ export function newDevice(deviceId: string, keys: readonly KeyRecord[] = []) {
 
 export function deviceRef(device: string) {
   return { ...registryRef, device };
+}
+
+/** An attempt that happened at `ms`, of a key unless told otherwise. */
+export function attempt(ms: number, change: Partial<AttemptRecord> = {}): AttemptRecord {
+  return {
+    kind: "attempt",
+    arrivalMs: ms,
+    lastMs: ms,
+    attempts: 1,
+    bridge: "mqtt",
+    purpose: "connect",
+    outcome: "accepted",
+    authenticity: "authentic",
+    isFirstSeen: true,
+    iat: 1_800_000_000,
+    exp: 1_800_003_600,
+    u: 2,
+    offsetSeconds: -1.5,
+    keyId: "k",
+    slot: 0,
+    remoteAddress: "192.0.2.1",
+    tlsVersion: "TLSv1.3",
+    tlsResumed: false,
+    ...change,
+  };
 }
 
 export function refusal(code: StoreErrorCode): (error: unknown) => boolean {
@@ -457,6 +483,79 @@ export function registryStoreContract(adapter: string, open: OpenStore): void {
 
       const found = await store.findDevice(device);
       assert.deepEqual(found?.activity, { heartbeatMs: 2, eventMs: 2, errorMs: 3 });
+    },
+  );
+
+  promises(
+    "authentication records come back whole and newest first, and one of the same series is replaced",
+    async ({ store, time }) => {
+      const { numId } = await store.createDevice(newDevice("gauge-1"));
+      const device = deviceRef(numId);
+      const refused = attempt(2, { outcome: "token_expired", tlsResumed: true });
+      const evidence = {
+        kind: "evidence",
+        arrivalMs: 3,
+        evidence: "token_reused",
+        remoteAddresses: ["192.0.2.1", "198.51.100.7"],
+        keyId: "k",
+        otherDevice: "projects/mayfly/locations/europe-west1/registries/gauges/devices/gauge-2",
+      } as const;
+
+      store.recordAuthentication({ device, series: "a", record: attempt(1) });
+      store.recordAuthentication({ device, series: "b", record: refused });
+      store.recordAuthentication({ device, series: "c", record: evidence });
+      time.advance(5_000);
+      await store.updateDevice(device, {});
+      store.recordAuthentication({ device, series: "a", record: attempt(1, { lastMs: 4, attempts: 9 }) });
+      time.advance(5_000);
+      await store.updateDevice(device, {});
+
+      const all = [attempt(1, { lastMs: 4, attempts: 9 }), evidence, refused];
+      assert.deepEqual(await store.listAuthentications(deviceRef("gauge-1"), 50), all);
+      assert.deepEqual(await store.listAuthentications(deviceRef("gauge-1"), 2), all.slice(0, 2));
+    },
+  );
+
+  promises(
+    "what nobody proved never pushes out what a key proved, and each has its maximum",
+    async ({ store, time }) => {
+      const { numId } = await store.createDevice(newDevice("gauge-1"));
+      const device = deviceRef(numId);
+      for (let n = 0; n < recordsKeptMax.proved + 5; n += 1) {
+        store.recordAuthentication({ device, series: `p${n}`, record: attempt(n) });
+      }
+      for (let n = 0; n < 200; n += 1) {
+        const record = attempt(1_000 + n, { authenticity: "unchecked", outcome: "device_blocked" });
+        store.recordAuthentication({ device, series: `u${n}`, record });
+      }
+      time.advance(5_000);
+      await store.updateDevice(device, {});
+
+      const listed = await store.listAuthentications(device, 1_000);
+      const proved = listed.filter((one) => recordClassOf(one) === "proved");
+      const unproved = listed.filter((one) => recordClassOf(one) === "unproved");
+      assert.deepEqual(
+        [proved.length, proved[0]?.arrivalMs, unproved.length, unproved[0]?.arrivalMs],
+        [recordsKeptMax.proved, recordsKeptMax.proved + 4, recordsKeptMax.unproved, 1_199],
+      );
+    },
+  );
+
+  promises(
+    "a device that is unknown or gone has no authentication records, nor does its successor of the same name",
+    async ({ store, time }) => {
+      const { numId } = await store.createDevice(newDevice("gauge-1"));
+      store.recordAuthentication({ device: deviceRef(numId), series: "a", record: attempt(1) });
+      time.advance(5_000);
+      await store.deleteDevice(deviceRef("gauge-1"));
+      await store.createDevice(newDevice("gauge-1"));
+      store.recordAuthentication({ device: deviceRef(numId), series: "b", record: attempt(2) });
+      store.recordAuthentication({ device: deviceRef("nobody"), series: "c", record: attempt(3) });
+      time.advance(5_000);
+      await store.updateDevice(deviceRef("gauge-1"), {});
+
+      assert.deepEqual(await store.listAuthentications(deviceRef("gauge-1"), 50), []);
+      await assert.rejects(store.listAuthentications(deviceRef("nobody"), 50), refusal("not_found"));
     },
   );
 

@@ -1,17 +1,26 @@
 /** What only a registry on disk can promise. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, test } from "node:test";
 import { systemClock, systemRandom, systemTimers } from "../../src/host/system-ports.ts";
 import type { RegistryChange } from "../../src/registry/model.ts";
 import { openSqliteRegistryStore } from "../../src/store/sqlite/index.ts";
+import { migrate } from "../../src/store/sqlite/migrate.ts";
 import { registryMigrations } from "../../src/store/sqlite/registry-schema.ts";
 import { exitCode, killAfterLines, startChild } from "./child-process.ts";
-import { deviceRef, key, newDevice, newRegistry, refusal, registryRef } from "./registry-store.contract.ts";
+import {
+  attempt,
+  deviceRef,
+  key,
+  newDevice,
+  newRegistry,
+  refusal,
+  registryRef,
+} from "./registry-store.contract.ts";
 import { seededRandom, VirtualTime } from "./virtual-ports.ts";
 
 const parent = mkdtempSync(join(tmpdir(), "mayfly-registry-"));
@@ -59,6 +68,25 @@ test("a registry that cannot be read says so to look-ups, which is not the answe
   assert.deepEqual(answers, ["unavailable", "unavailable"]);
   assert.equal(store.status().healthy, false);
   await store.close();
+});
+
+test("a file made before there were authentication records keeps its devices and takes records", async () => {
+  const file = freshFile();
+  mkdirSync(dirname(file), { recursive: true });
+  const old = new DatabaseSync(file);
+  migrate(old, registryMigrations.slice(0, 1), file);
+  old.exec(`INSERT INTO registry VALUES (1, 'mayfly', 'europe-west1', 'gauges', '7', '{}', 1, 1, 1, 1, 'NONE', '[]', '', '[]', 1, 1);
+    INSERT INTO device VALUES (1, 1, 'gauge-1', '8', 0, NULL, '[]', 'NONE', '{}', 'NON_GATEWAY', 'ASSOCIATION_ONLY', 1, 1);
+    INSERT INTO device_config VALUES (1, 1, 1, NULL, x'');`);
+  old.close();
+
+  const store = await open(file);
+  store.recordAuthentication({ device: deviceRef("8"), series: "a", record: attempt(1) });
+  await store.close();
+
+  const again = await open(file);
+  assert.deepEqual(await again.listAuthentications(deviceRef("gauge-1"), 50), [attempt(1)]);
+  await again.close();
 });
 
 test("a file with a newer schema is refused with a sentence and left as it is", async () => {

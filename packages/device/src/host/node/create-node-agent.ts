@@ -1,7 +1,8 @@
 /**
  * An agent on Node in one call: a TLS target, a key file's text and a device name in, a ready agent out.
  */
-import { type Agent, type AgentHandlers, createAgent } from "../../agent.ts";
+import { type Agent, createAgent } from "../../agent.ts";
+import type { AgentHandlers } from "../../downlink.ts";
 import type { AgentOptions } from "../../options.ts";
 import { createSoftwareSigner } from "./software-signer.ts";
 import {

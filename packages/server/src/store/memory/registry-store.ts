@@ -6,6 +6,13 @@
  * Payload bytes are copied on the way in and never changed afterwards.
  */
 import type { Clock, Random } from "@mayfly/core";
+import {
+  type AuthenticationRecord,
+  type AuthenticationUpdate,
+  recordClassOf,
+  recordsKeptMax,
+  recordTimeOf,
+} from "../../auth/authentication-record.ts";
 import type {
   AdmissionRecord,
   DeviceActivity,
@@ -33,6 +40,7 @@ import {
   type RegistryPatch,
   type RegistryStore,
   StoreError,
+  type StoreStatus,
 } from "../../registry/store.ts";
 import { mergeActivity } from "../activity-queue.ts";
 import { PAGE_SIZE_MAX, VERSIONS_KEPT_MAX } from "../bounds.ts";
@@ -59,6 +67,8 @@ interface StoredDevice {
   /** Newest last, like `states`. */
   configs: DeviceConfigVersion[];
   states: DeviceStateVersion[];
+  /** By series, the one that began last at the end. */
+  readonly authentications: Map<string, AuthenticationRecord>;
 }
 
 /** @returns A store that is empty, and forgotten when it is closed. */
@@ -157,6 +167,7 @@ class MemoryRegistryStore implements RegistryStore {
       activity: {},
       configs: [{ version: 1, cloudUpdateMs: nowMs, binaryData: (config ?? new Uint8Array()).slice() }],
       states: [],
+      authentications: new Map(),
     };
     registry.devices.set(record.deviceId, stored);
     registry.byNumId.set(numId, stored);
@@ -323,6 +334,21 @@ class MemoryRegistryStore implements RegistryStore {
     if (stored !== undefined) stored.activity = mergeActivity(stored.activity, update.activity);
   }
 
+  recordAuthentication({ device, series, record }: AuthenticationUpdate): void {
+    const records = this.#findDevice(device)?.authentications;
+    if (records === undefined) return;
+    records.set(series, record);
+    const kind = recordClassOf(record);
+    const alike = [...records].filter(([, one]) => recordClassOf(one) === kind);
+    for (const [oldest] of alike.slice(0, -recordsKeptMax[kind])) records.delete(oldest);
+  }
+
+  async listAuthentications(ref: DeviceRef, newest: number): Promise<readonly AuthenticationRecord[]> {
+    this.#refuseIfClosed();
+    const records = [...this.#getDevice(ref).authentications.values()].toReversed();
+    return records.sort((a, b) => recordTimeOf(b) - recordTimeOf(a)).slice(0, newest);
+  }
+
   async addAdminToken(record: AdminTokenRecord): Promise<void> {
     this.#refuseIfClosed();
     if (this.#tokens.has(record.hash))
@@ -349,10 +375,11 @@ class MemoryRegistryStore implements RegistryStore {
     return this.#changes.listen(listener);
   }
 
-  status(): { readonly healthy: boolean; readonly because?: string; readonly queuedWrites: number } {
+  status(): StoreStatus {
+    const sizes = { queuedWrites: 0, recordsDropped: 0 };
     return this.#isClosed
-      ? { healthy: false, because: "the registry store is closed", queuedWrites: 0 }
-      : { healthy: true, queuedWrites: 0 };
+      ? { healthy: false, because: "the registry store is closed", ...sizes }
+      : { healthy: true, ...sizes };
   }
 
   async close(): Promise<void> {

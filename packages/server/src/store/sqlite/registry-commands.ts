@@ -3,6 +3,7 @@
  *
  * Instants and candidate numIds come along, since the writer has neither clock nor chance of its own.
  */
+import type { AuthenticationUpdate } from "../../auth/authentication-record.ts";
 import type {
   DeviceConfigVersion,
   DeviceRecord,
@@ -40,6 +41,7 @@ export interface RegistryCommands {
   };
   acknowledgeConfig: { take: { ref: DeviceRef; version: number; atMs: number }; answer: undefined };
   appendState: { take: { ref: DeviceRef; state: DeviceStateVersion }; answer: undefined };
+  recordAuthentications: { take: { updates: readonly AuthenticationUpdate[] }; answer: undefined };
   recordActivity: { take: { updates: readonly ActivityUpdate[] }; answer: undefined };
   addAdminToken: { take: { record: AdminTokenRecord }; answer: undefined };
   removeAdminToken: { take: { hash: string }; answer: boolean };

@@ -5,6 +5,7 @@
  * caller's savepoint where it is not.
  */
 import type { DatabaseSync } from "node:sqlite";
+import { recordClassOf, recordsKeptMax, recordTimeOf } from "../../auth/authentication-record.ts";
 import type {
   DeviceRecord,
   DeviceRef,
@@ -62,6 +63,8 @@ export class RegistryExecutor {
         return this.#appendState(command);
       case "recordActivity":
         return this.#recordActivity(command);
+      case "recordAuthentications":
+        return this.#recordAuthentications(command);
       case "addAdminToken":
         return this.#addAdminToken(command);
       case "removeAdminToken":
@@ -252,6 +255,34 @@ export class RegistryExecutor {
       this.#run(
         "INSERT OR REPLACE INTO device_activity (device_pk, activity) VALUES (?, ?)",
         ...[found.pk, JSON.stringify(merged)],
+      );
+    }
+  }
+
+  #recordAuthentications({ updates }: CommandOf<"recordAuthentications">): undefined {
+    for (const { device, series, record } of updates) {
+      const pk = this.#findDeviceByRef(device)?.pk;
+      if (pk === undefined) continue;
+      const kind = recordClassOf(record);
+      const [text, atMs] = [JSON.stringify(record), recordTimeOf(record)];
+      const updated = this.#run(
+        "UPDATE authentication_record SET at_ms = ?, record = ? WHERE device_pk = ? AND class = ? AND series = ?",
+        ...[atMs, text, pk, kind, series],
+      );
+      if (Number(updated) > 0) continue;
+      const row = this.#get(
+        "SELECT max(number) AS number FROM authentication_record WHERE device_pk = ? AND class = ?",
+        ...[pk, kind],
+      );
+      const number = Number(row?.["number"] ?? 0) + 1;
+      this.#run(
+        `INSERT INTO authentication_record (device_pk, class, number, series, at_ms, record)
+         VALUES (?, ?, ?, ?, ?, ?)`,
+        ...[pk, kind, number, series, atMs, text],
+      );
+      this.#run(
+        "DELETE FROM authentication_record WHERE device_pk = ? AND class = ? AND number <= ?",
+        ...[pk, kind, number - recordsKeptMax[kind]],
       );
     }
   }

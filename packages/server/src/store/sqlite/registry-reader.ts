@@ -5,6 +5,7 @@
  * device's keys stand in the device's own row. A write-ahead log lets these reads go on beside any commit.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { AuthenticationRecord } from "../../auth/authentication-record.ts";
 import type {
   AdmissionRecord,
   DeviceConfigVersion,
@@ -23,6 +24,7 @@ import {
   ADMISSION_COLUMNS,
   adminTokenOfRow,
   admissionDeviceOfColumns,
+  authenticationOfRow,
   configOfRow,
   DEVICE_SELECT,
   deviceOfRow,
@@ -170,6 +172,12 @@ export class RegistryReader {
   listStates(ref: DeviceRef, newest: number): readonly DeviceStateVersion[] {
     const sql = "SELECT * FROM device_state WHERE device_pk = ? ORDER BY number DESC LIMIT ?";
     return this.#all(sql, this.#getDevicePk(ref), newest).map(stateOfRow);
+  }
+
+  listAuthentications(ref: DeviceRef, newest: number): readonly AuthenticationRecord[] {
+    const sql =
+      "SELECT record FROM authentication_record WHERE device_pk = ? ORDER BY at_ms DESC, class, number DESC LIMIT ?";
+    return this.#all(sql, this.#getDevicePk(ref), newest).map(authenticationOfRow);
   }
 
   findAdminToken(hash: string): AdminTokenRecord | undefined {

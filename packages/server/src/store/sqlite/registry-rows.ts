@@ -1,4 +1,5 @@
 /** Rows of the registry file as the domain's values, and the columns each is read from. */
+import type { AuthenticationRecord } from "../../auth/authentication-record.ts";
 import type {
   AdmissionRecord,
   DeviceActivity,
@@ -91,6 +92,10 @@ export function configOfRow(row: Row): DeviceConfigVersion {
 
 export function stateOfRow(row: Row): DeviceStateVersion {
   return { updateMs: Number(row["update_ms"]), binaryData: bytes(row["binary_data"]) };
+}
+
+export function authenticationOfRow(row: Row): AuthenticationRecord {
+  return json<AuthenticationRecord>(row["record"]);
 }
 
 export function adminTokenOfRow(row: Row): AdminTokenRecord {

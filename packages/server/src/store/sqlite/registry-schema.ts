@@ -117,4 +117,18 @@ CREATE TABLE session_command (
 CREATE INDEX session_command_in_order ON session_command (device_pk, sequence);
 `,
   },
+  {
+    name: "authentication records",
+    sql: `
+CREATE TABLE authentication_record (
+  device_pk INTEGER NOT NULL REFERENCES device (pk) ON DELETE CASCADE,
+  class TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  series TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  record TEXT NOT NULL,
+  PRIMARY KEY (device_pk, class, number)
+) STRICT, WITHOUT ROWID;
+`,
+  },
 ];

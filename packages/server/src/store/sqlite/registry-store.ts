@@ -5,6 +5,7 @@
  * with `"tool"` and may write beside the server, which hears of it within 250 ms.
  */
 import type { CancelTimer, Clock, Random, Timers } from "@mayfly/core";
+import type { AuthenticationRecord, AuthenticationUpdate } from "../../auth/authentication-record.ts";
 import type {
   AdmissionRecord,
   DeviceConfigVersion,
@@ -30,8 +31,10 @@ import {
   type RegistryPatch,
   type RegistryStore,
   StoreError,
+  type StoreStatus,
 } from "../../registry/store.ts";
 import { ActivityQueue } from "../activity-queue.ts";
+import { AuthenticationQueue } from "../authentication-queue.ts";
 import { ACTIVITY_DELAY_MILLIS } from "../bounds.ts";
 import { assertRetiringKeysDated } from "../key-dates.ts";
 import { drawNumIds } from "../num-id.ts";
@@ -53,8 +56,8 @@ import { siblingScript } from "./writer-thread.ts";
 
 /** How long a writer waits for a writer of another process. */
 const BUSY_MILLIS = 5_000;
-/** Devices whose activity one command writes. */
-const ACTIVITY_BATCH_MAX = 1_000;
+/** Devices whose activity one command writes, and records. */
+const NOTES_BATCH_MAX = 1_000;
 const CHANGE_LOG_KEPT_MS = 24 * 3_600_000;
 const TRIM_EVERY_MILLIS = 600_000;
 /** While writes fail: how often to try whether the disk takes them again. */
@@ -107,15 +110,25 @@ function needsMigration(file: string): boolean {
   }
 }
 
+/** What is written later, many at once. */
+type NoteKind = "activity" | "records";
+
+interface NoteQueue<T> {
+  readonly size: number;
+  take(max: number): readonly T[];
+  giveBack(updates: readonly T[]): void;
+}
+
 class SqliteRegistryStore implements RegistryStore {
   readonly #options: SqliteRegistryStoreOptions;
   readonly #queue: RegistryQueue;
   readonly #activity = new ActivityQueue();
+  readonly #records = new AuthenticationQueue();
   readonly #cancels = new Map<string, CancelTimer>();
   #opened: { readonly reader: RegistryReader; readonly feed: ChangeFeed } | undefined;
   #lock: ServeLock | undefined;
   #readTrouble: string | undefined;
-  #isFlushing = false;
+  readonly #flushing = new Set<NoteKind>();
   #isClosed = false;
 
   constructor(options: SqliteRegistryStoreOptions) {
@@ -267,7 +280,17 @@ class SqliteRegistryStore implements RegistryStore {
   recordActivity(update: ActivityUpdate): void {
     if (this.#isClosed) return;
     this.#activity.add(update);
-    this.#flushActivityLater();
+    this.#noteLater("activity");
+  }
+
+  recordAuthentication(update: AuthenticationUpdate): void {
+    if (this.#isClosed) return;
+    this.#records.add(update);
+    this.#noteLater("records");
+  }
+
+  async listAuthentications(ref: DeviceRef, newest: number): Promise<readonly AuthenticationRecord[]> {
+    return this.#read((reader) => reader.listAuthentications(ref, newest));
   }
 
   addAdminToken(record: AdminTokenRecord): Promise<void> {
@@ -290,21 +313,20 @@ class SqliteRegistryStore implements RegistryStore {
     return this.#opened?.feed.listen(listener) ?? (() => undefined);
   }
 
-  status(): { readonly healthy: boolean; readonly because?: string; readonly queuedWrites: number } {
-    const queuedWrites = this.#queue.size;
+  status(): StoreStatus {
+    const sizes = { queuedWrites: this.#queue.size, recordsDropped: this.#records.dropped };
     const because = this.#isClosed
       ? "the registry store is closed"
       : (this.#queue.trouble ?? this.#readTrouble);
-    return because === undefined
-      ? { healthy: true, queuedWrites }
-      : { healthy: false, because, queuedWrites };
+    return because === undefined ? { healthy: true, ...sizes } : { healthy: false, because, ...sizes };
   }
 
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
     for (const cancel of this.#cancels.values()) cancel();
-    await this.#flushActivity();
+    await this.#writeNotes("activity");
+    await this.#writeNotes("records");
     await this.#queue.close();
     this.#opened?.feed.stop();
     this.#opened?.reader.close();
@@ -344,27 +366,36 @@ class SqliteRegistryStore implements RegistryStore {
       because === undefined ? undefined : storeErrorOf(because, "the registry could not be read").message;
   }
 
-  #flushActivityLater(): void {
-    if (this.#cancels.has("activity")) return;
-    this.#once("activity", ACTIVITY_DELAY_MILLIS, () => void this.#flushActivity());
+  #noteLater(kind: NoteKind): void {
+    if (!this.#cancels.has(kind)) this.#once(kind, ACTIVITY_DELAY_MILLIS, () => void this.#writeNotes(kind));
   }
 
-  /** Everything that waited when it began, a bounded number of devices a command. */
-  async #flushActivity(): Promise<void> {
-    if (this.#isFlushing) return;
-    this.#isFlushing = true;
-    for (let left = this.#activity.size; left > 0; left -= ACTIVITY_BATCH_MAX) {
-      const updates = this.#activity.take(Math.min(left, ACTIVITY_BATCH_MAX));
+  #writeNotes(kind: NoteKind): Promise<void> {
+    return kind === "activity"
+      ? this.#flush(kind, this.#activity, (updates) => this.#write("recordActivity", { updates }))
+      : this.#flush(kind, this.#records, (updates) => this.#write("recordAuthentications", { updates }));
+  }
+
+  /** Everything that waited when it began, a bounded number a command. */
+  async #flush<T>(
+    kind: NoteKind,
+    queue: NoteQueue<T>,
+    write: (updates: readonly T[]) => Promise<undefined>,
+  ): Promise<void> {
+    if (this.#flushing.has(kind)) return;
+    this.#flushing.add(kind);
+    for (let left = queue.size; left > 0; left -= NOTES_BATCH_MAX) {
+      const updates = queue.take(Math.min(left, NOTES_BATCH_MAX));
       try {
-        await this.#write("recordActivity", { updates });
+        await write(updates);
       } catch {
         // The reason stands in status(); the facts wait for the next turn.
-        this.#activity.giveBack(updates);
+        queue.giveBack(updates);
         break;
       }
     }
-    this.#isFlushing = false;
-    if (this.#activity.size > 0 && !this.#isClosed) this.#flushActivityLater();
+    this.#flushing.delete(kind);
+    if (queue.size > 0 && !this.#isClosed) this.#noteLater(kind);
   }
 
   async #trim(): Promise<void> {

@@ -1,0 +1,42 @@
+/**
+ * What the bridge tells beside its answer: its time, the token's accepted `exp`, and when to renew; User Properties
+ * of CONNACK and AUTH.
+ *
+ * Hints, not orders: each may be missing, and one that is no number in range is as good as missing. Nothing here
+ * moves a clock.
+ *
+ * Left to others: what becomes of them (`token/renewal-plan.ts`).
+ */
+import type { NumericDate } from "@mayfly/core";
+import type { Properties } from "@mayfly/core/mqtt";
+
+export interface BridgeHints {
+  /** The bridge's clock when it answered. */
+  readonly serverTime?: NumericDate;
+  /** `exp` of the token it accepted. */
+  readonly exp?: NumericDate;
+  /** The window in which this device should renew, by the bridge's clock; both or neither, the first not after the second. */
+  readonly renewFrom?: NumericDate;
+  readonly renewUntil?: NumericDate;
+}
+
+/** Reads the first property of each name. */
+export function readBridgeHints(properties: Properties | undefined): BridgeHints {
+  const find = (wanted: string): NumericDate | undefined =>
+    parseNumericDate(properties?.userProperties?.find(([name]) => name === wanted)?.[1]);
+  const [serverTime, exp] = [find("server-time"), find("exp")];
+  const [renewFrom, renewUntil] = [find("renew-from"), find("renew-until")];
+  return {
+    ...(serverTime === undefined ? undefined : { serverTime }),
+    ...(exp === undefined ? undefined : { exp }),
+    ...(renewFrom === undefined || renewUntil === undefined || renewFrom > renewUntil
+      ? undefined
+      : { renewFrom, renewUntil }),
+  };
+}
+
+/** Whole or broken seconds, up to the year 33658. */
+function parseNumericDate(text: string | undefined): NumericDate | undefined {
+  if (text === undefined || !/^\d{1,12}(\.\d{1,9})?$/.test(text)) return undefined;
+  return Number(text);
+}

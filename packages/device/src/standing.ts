@@ -1,0 +1,61 @@
+/**
+ * Standing: how the agent fares, as its status shows it and its events tell it.
+ *
+ * Left to others: what happens (`supervisor.ts`), and what happens to messages (`publisher.ts`).
+ */
+import { GapMeter } from "./gap-meter.ts";
+import type { Refusal } from "./session/refusal.ts";
+import type { AgentEvent, AgentState, AgentStatus, RenewalKind } from "./status.ts";
+
+export class Standing {
+  readonly gap = new GapMeter();
+  readonly #tell: (event: AgentEvent) => void;
+  #state: AgentState = "stopped";
+  readonly #renewalsBy: Record<RenewalKind, number> = { reauthentication: 0, handover: 0, reconnect: 0 };
+  #connects = 0;
+  #lastRefusal: string | undefined;
+
+  constructor(tell: (event: AgentEvent) => void) {
+    this.#tell = tell;
+  }
+
+  get facts(): Pick<
+    AgentStatus,
+    "state" | "renewals" | "renewalsBy" | "connects" | "longestGapMillis" | "lastRefusal"
+  > {
+    const { reauthentication, handover, reconnect } = this.#renewalsBy;
+    return {
+      state: this.#state,
+      renewals: reauthentication + handover + reconnect,
+      renewalsBy: { reauthentication, handover, reconnect },
+      connects: this.#connects,
+      longestGapMillis: this.gap.longestMillis,
+      ...(this.#lastRefusal === undefined ? undefined : { lastRefusal: this.#lastRefusal }),
+    };
+  }
+
+  enter(state: AgentState): void {
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#tell({ kind: "state", state });
+  }
+
+  /** A CONNECT was accepted. @param renewal absent where it is the first, or mends what was lost. */
+  connected(gapMillis: number, renewal: RenewalKind | undefined): void {
+    this.#connects += 1;
+    this.enter("connected");
+    this.#tell({ kind: "connected", renewal: renewal !== undefined, gapMillis });
+    if (renewal !== undefined) this.renewed(renewal, gapMillis);
+  }
+
+  /** A new token is in use in place of an old one. */
+  renewed(by: RenewalKind, gapMillis: number): void {
+    this.#renewalsBy[by] += 1;
+    this.#tell({ kind: "renewed", by, gapMillis });
+  }
+
+  refused(reasonCode: number, refusal: Refusal): void {
+    this.#lastRefusal = refusal.sentence;
+    this.#tell({ kind: "refused", reasonCode, ...refusal });
+  }
+}

@@ -1,0 +1,421 @@
+/**
+ * The supervisor: keeps a token in use, and a connection that rests on it.
+ *
+ * A renewal goes the shortest way the bridge offers. In MQTT 5 the new token is given within the connection, while
+ * everything else goes on; otherwise by a second connection, made in time. One step is under way at once: minting,
+ * an AUTH, an attempt to connect, or the wait for the next of them. A step that fails is tried again while the old
+ * token lasts, the sooner the less that has left.
+ *
+ * Left to others: believing a clock (`ports.clockTrusted`), minting (`token/token-keeper.ts`), when a renewal is due
+ * (`token/renewal-plan.ts`), one connection in place of another (`session/changeover.ts`), and what is published
+ * (`publisher.ts`).
+ */
+import { type AgentHandlers, deliver } from "./downlink.ts";
+import { OneTimer } from "./one-timer.ts";
+import type { AgentSettings } from "./options.ts";
+import type { AgentPorts } from "./ports.ts";
+import type { Publisher, PublisherCounts } from "./publisher.ts";
+import { RenewalInSession } from "./renewal-in-session.ts";
+import { AuthenticationForm } from "./session/authentication-form.ts";
+import { Backoff } from "./session/backoff.ts";
+import { Changeover } from "./session/changeover.ts";
+import type { Connection, ConnectionReport } from "./session/connection.ts";
+import { reauthenticationPauseMillis } from "./session/reauthentication.ts";
+import { type RefusalAction, refusalOfConnack, refusalOfDisconnect } from "./session/refusal.ts";
+import { Standing } from "./standing.ts";
+import type { AgentEvent, AgentStatus, RenewalKind } from "./status.ts";
+import { RenewalPlan } from "./token/renewal-plan.ts";
+import {
+  createTokenKeeper,
+  type DeviceToken,
+  type MintAnswer,
+  type TokenKeeper,
+} from "./token/token-keeper.ts";
+
+/** How soon an unbelieved clock is asked again. */
+export const clockRetryMillis = 1_000;
+/** However little time a token has left, a failed renewal is not repeated sooner. */
+export const hurryMillisMin = 1_000;
+/** A bridge's deadline is met to a second, and our clock and its may differ by some of that. */
+export const expirySlackMillis = 2_000;
+
+export class Supervisor {
+  readonly #ports: AgentPorts;
+  readonly #settings: AgentSettings;
+  readonly #handlers: AgentHandlers;
+  readonly #keeper: TokenKeeper;
+  readonly #plan: RenewalPlan;
+  readonly #publisher: Publisher;
+  readonly #backoff: Backoff;
+  readonly #form: AuthenticationForm;
+  readonly #inSession = new RenewalInSession();
+  readonly #tell: (event: AgentEvent) => void;
+  readonly #standing: Standing;
+  readonly #changeover: Changeover;
+  /** The next step. */
+  readonly #timer: OneTimer;
+
+  #phase: "new" | "running" | "stopped" = "new";
+  #isMinting = false;
+
+  constructor(
+    ports: AgentPorts,
+    settings: AgentSettings,
+    handlers: AgentHandlers,
+    publisher: Publisher,
+    tell: (event: AgentEvent) => void,
+  ) {
+    this.#ports = ports;
+    this.#settings = settings;
+    this.#handlers = handlers;
+    this.#publisher = publisher;
+    this.#tell = tell;
+    this.#standing = new Standing(tell);
+    this.#timer = new OneTimer(ports.timers);
+    this.#changeover = new Changeover(ports, settings, (connection, report) =>
+      this.#takeReport(connection, report),
+    );
+    this.#backoff = new Backoff(ports.random);
+    this.#form = new AuthenticationForm(settings.protocolVersion);
+    this.#plan = new RenewalPlan({ ...settings, pauseMillis: reauthenticationPauseMillis }, ports.random);
+    this.#keeper = createTokenKeeper(ports, {
+      project: settings.project,
+      devicePath: settings.clientIdentifier,
+      lifetimeSeconds: settings.lifetimeSeconds,
+    });
+  }
+
+  get isStopped(): boolean {
+    return this.#phase === "stopped";
+  }
+
+  start(): void {
+    if (this.#phase === "running") return;
+    this.#phase = "running";
+    this.#attempt();
+  }
+
+  /** Takes leave of the bridge; the publisher is closed. */
+  stop(): void {
+    if (this.#phase === "stopped") return;
+    this.#phase = "stopped";
+    this.#timer.clear();
+    this.#keeper.cancel();
+    this.#isMinting = false;
+    this.#inSession.forget();
+    this.#changeover.leave();
+    this.#standing.gap.forget();
+    this.#publisher.close();
+    this.#standing.enter("stopped");
+  }
+
+  /** The connection is given what waits, unless it is about to be replaced. */
+  pump(): void {
+    const connection = this.#changeover.sender;
+    if (connection !== undefined) this.#publisher.give(connection);
+  }
+
+  status(): Omit<AgentStatus, "keyId" | "slot" | keyof PublisherCounts> {
+    const { current } = this.#changeover;
+    const token = current?.token ?? this.#plan.token;
+    const { window } = this.#plan;
+    return {
+      ...this.#standing.facts,
+      ...(token === undefined || this.#standing.facts.connects === 0
+        ? undefined
+        : { tokenRemainingSeconds: Math.max(0, (token.expiresMillis - this.#now()) / 1000) }),
+      ...(current === undefined ? undefined : { renewal: this.#renewalKind(current.connection) }),
+      ...(window === undefined ? undefined : { renewalWindow: window }),
+      authentication: this.#form.name,
+    };
+  }
+
+  #renewalKind(connection: Connection): RenewalKind {
+    // After a refusal a CONNECT is the safer way: it costs nothing when it is refused as well.
+    if (this.#inSession.isFor(connection) && !this.#plan.hasFallenBack) return "reauthentication";
+    return this.#settings.cleanSession ? "reconnect" : "handover";
+  }
+
+  /** Takes the next step towards a newer token in use: with the token at hand while its renewal is not due. */
+  #attempt(): void {
+    this.#timer.clear();
+    if (this.#phase !== "running") return;
+    const { token, dueMillis } = this.#plan;
+    if (token !== undefined && this.#now() < dueMillis) this.#use(token);
+    else this.#mint();
+  }
+
+  /**
+   * The renewal is due. A new token in any case: an event loop may run a timer a moment early, and to use the
+   * old token anew would only bring a second renewal right behind the first.
+   */
+  #renew(): void {
+    this.#plan.dueNow(this.#now());
+    this.#attempt();
+  }
+
+  #mint(): void {
+    this.#isMinting = true;
+    this.#showState();
+    this.#keeper.mint((answer) => {
+      this.#isMinting = false;
+      this.#takeMinted(answer);
+    });
+  }
+
+  #takeMinted(answer: MintAnswer): void {
+    switch (answer.kind) {
+      case "minted": {
+        this.#plan.minted(answer.token);
+        this.#tell({ kind: "minted", keyId: this.#ports.signer.keyId, expSeconds: answer.token.exp });
+        this.#use(answer.token);
+        return;
+      }
+      case "waiting_for_clock":
+        this.#setTimer(clockRetryMillis, () => this.#attempt());
+        this.#tell({ kind: "waiting_for_clock", because: answer.because });
+        if (this.#changeover.current === undefined) this.#standing.enter("waiting_for_clock");
+        return;
+      case "failed":
+        this.#tell({ kind: "sign_failed", because: answer.because });
+        this.#tryLater("retry");
+        return;
+    }
+  }
+
+  /** Within the present connection if it may be, else by the next. */
+  #use(token: DeviceToken): void {
+    const connection = this.#changeover.current?.connection;
+    const isWithin =
+      connection !== undefined &&
+      this.#renewalKind(connection) === "reauthentication" &&
+      this.#inSession.begin(connection, token, this.#hurryMillis());
+    if (isWithin) this.#showState();
+    else this.#open(token);
+  }
+
+  #open(token: DeviceToken): void {
+    // A listener may have stopped the agent from within an event.
+    if (this.#phase !== "running") return;
+    this.#changeover.open(token, this.#form.name);
+    this.#showState();
+  }
+
+  #takeReport(connection: Connection, report: ConnectionReport): void {
+    switch (report.kind) {
+      case "opened":
+        this.#linkOpened();
+        return;
+      case "accepted":
+        this.#takeAccepted(report);
+        return;
+      case "refused":
+        this.#takeRefusal(report.reasonCode);
+        return;
+      case "unreachable":
+        this.#tell({ kind: "connection_lost", because: report.because });
+        this.#nextFailed("retry");
+        return;
+      case "ended":
+        this.#takeEnd(connection, report);
+        return;
+      case "reauthenticated":
+        this.#takeReauthenticated(report);
+        return;
+      case "reauthentication_unanswered":
+        this.#replaceUnanswered();
+        return;
+      case "answered":
+        this.#publisher.takeAnswer(report.key, report.reasonCode);
+        this.#changeover.answered();
+        this.pump();
+        return;
+      case "subscription_refused":
+        this.#tell(report);
+        return;
+      case "config":
+      case "command":
+        this.#deliver(connection, report);
+        return;
+    }
+  }
+
+  /** What cannot be sent from now on until the CONNACK waits because of a credential. */
+  #linkOpened(): void {
+    if (this.#changeover.current !== undefined) this.#standing.gap.open(this.#now());
+    this.#changeover.opened();
+  }
+
+  #takeAccepted({ isResumed, resent, hints }: Extract<ConnectionReport, { kind: "accepted" }>): void {
+    const change = this.#changeover.accepted();
+    if (change === undefined) return;
+    const { old, token, isHandover } = change;
+    const isRenewal = old !== undefined || this.#standing.gap.isOpen;
+    const gapMillis = this.#standing.gap.close(this.#now());
+    if (old !== undefined) this.#backoff.connectionEnded(this.#now() - old.acceptedMillis);
+    this.#form.accepted();
+    if (isResumed) this.#publisher.goOn(resent);
+    else this.#publisher.startOver();
+    this.#planRenewal(token, hints);
+    const by = isHandover && isResumed ? "handover" : "reconnect";
+    this.#standing.connected(gapMillis, isRenewal ? by : undefined);
+    this.pump();
+  }
+
+  #takeReauthenticated({ hints }: Extract<ConnectionReport, { kind: "reauthenticated" }>): void {
+    const token = this.#inSession.accepted();
+    if (token === undefined) return;
+    this.#changeover.renewed(token);
+    this.#planRenewal(token, hints);
+    this.#showState();
+    this.#standing.renewed("reauthentication", 0);
+  }
+
+  /** The connection is good for what it is doing; the new token comes into use by another. */
+  #replaceUnanswered(): void {
+    const token = this.#inSession.unanswered();
+    if (token === undefined) return;
+    this.#tell({ kind: "reauthentication_unanswered" });
+    this.#use(token);
+  }
+
+  #planRenewal(token: DeviceToken, hints: Extract<ConnectionReport, { kind: "accepted" }>["hints"]): void {
+    this.#plan.accepted(token, hints, this.#now());
+    this.#setTimer(Math.max(0, this.#plan.dueMillis - this.#now()), () => this.#renew());
+  }
+
+  #takeRefusal(reasonCode: number): void {
+    const refusal = refusalOfConnack(this.#settings.protocolVersion, reasonCode);
+    if (this.#form.refused(reasonCode)) {
+      this.#tell({ kind: "refused", reasonCode, sentence: refusal.sentence, action: "retry" });
+      const token = this.#dropNext();
+      if (token !== undefined) this.#open(token);
+      this.pump();
+      return;
+    }
+    if (refusal.action === "mint") this.#plan.refused();
+    this.#standing.refused(reasonCode, refusal);
+    this.#nextFailed(refusal.action);
+  }
+
+  #takeEnd(connection: Connection, end: Extract<ConnectionReport, { kind: "ended" }>): void {
+    const because = connection.linkBecause === "" ? end.because : `${end.because}: ${connection.linkBecause}`;
+    if (this.#changeover.isNext(connection)) {
+      this.#tell({ kind: "connection_lost", because });
+      this.#nextFailed(end.because === "not_served" ? "wait" : "retry");
+      return;
+    }
+    const lost = this.#changeover.lost(connection);
+    if (lost === undefined) return;
+    const { token, acceptedMillis } = lost;
+    const presented = this.#inSession.ended(end.because);
+
+    this.#tell({ kind: "connection_lost", because });
+    this.#backoff.connectionEnded(this.#now() - acceptedMillis);
+    const action = this.#judgeEnd(end);
+    if (presented?.isRefused === true) {
+      this.#replaceRefused(action, presented.token, token);
+      return;
+    }
+    if (action === "mint" && this.#plan.token === token) this.#plan.refused();
+    // Losing the connection because the token ran out is the credential's doing, and counts as its gap.
+    if (action === "mint" || this.#hasRunOut(token)) this.#standing.gap.open(this.#now());
+    if (this.#isMinting || this.#changeover.isUnderWay) {
+      this.#showState();
+      return;
+    }
+    this.#tryLater(action);
+  }
+
+  /**
+   * A re-authentication cost the connection. At once another: with the old token while that lasts if the new one was
+   * refused, else with the new one; whatever the bridge has against an AUTH is nothing against a CONNECT.
+   */
+  #replaceRefused(action: RefusalAction, presented: DeviceToken, old: DeviceToken): void {
+    this.#standing.gap.open(this.#now());
+    if (action !== "mint") {
+      this.#open(presented);
+      return;
+    }
+    this.#plan.refused();
+    if (this.#hasRunOut(old)) {
+      this.#tryLater(action);
+      return;
+    }
+    this.#plan.fallBack(old);
+    this.#open(old);
+  }
+
+  #hasRunOut(token: DeviceToken): boolean {
+    return this.#now() >= token.expiresMillis - expirySlackMillis;
+  }
+
+  #judgeEnd(end: Extract<ConnectionReport, { kind: "ended" }>): RefusalAction {
+    if (end.because !== "bridge_disconnected" || end.reasonCode === undefined) return "reconnect";
+    const refusal = refusalOfDisconnect(end.reasonCode);
+    this.#standing.refused(end.reasonCode, refusal);
+    return refusal.action;
+  }
+
+  /** The attempt is over. The present connection, if it lives, sends again. */
+  #nextFailed(action: RefusalAction): void {
+    this.#dropNext();
+    this.#tryLater(action);
+    this.pump();
+  }
+
+  #dropNext(): DeviceToken | undefined {
+    const token = this.#changeover.drop();
+    if (this.#changeover.current !== undefined) this.#standing.gap.close(this.#now());
+    return token;
+  }
+
+  #tryLater(action: RefusalAction): void {
+    const wait = action === "wait" ? this.#backoff.nextSeldom() : this.#backoff.next();
+    const delay = Math.min(wait, this.#hurryMillis());
+    this.#setTimer(delay, () => this.#attempt());
+    this.#showState();
+  }
+
+  /** The longest wait that makes sense: with a connection that holds, a quarter of what its token has left. */
+  #hurryMillis(): number {
+    const { current } = this.#changeover;
+    if (current === undefined) return Number.POSITIVE_INFINITY;
+    return Math.max(hurryMillisMin, (current.token.expiresMillis - this.#now()) / 4);
+  }
+
+  #deliver(connection: Connection, message: Extract<ConnectionReport, { kind: "config" | "command" }>): void {
+    const { kind, receipt } = message;
+    deliver(this.#handlers, message, (verdict) => {
+      if (verdict !== "taken") this.#tell({ kind: "handler_failed", of: kind, because: verdict.failed });
+      if (receipt === undefined) return;
+      // By now another connection may go on with the Session.
+      const carrier = this.#changeover.current?.connection ?? connection;
+      carrier.settleDownlink(receipt, verdict === "taken");
+    });
+  }
+
+  /** The state that follows from what is under way. */
+  #showState(): void {
+    if (this.#phase !== "running") return;
+    const isTrying = this.#isMinting || this.#changeover.isUnderWay || this.#inSession.isUnderWay;
+    if (this.#changeover.current !== undefined) {
+      this.#standing.enter(isTrying ? "renewing" : "connected");
+      return;
+    }
+    if (this.#isMinting) {
+      this.#standing.enter("minting");
+      return;
+    }
+    this.#standing.enter(this.#changeover.isUnderWay ? "connecting" : "backing_off");
+  }
+
+  #setTimer(delayMillis: number, run: () => void): void {
+    // As in #open.
+    if (this.#phase === "running") this.#timer.set(delayMillis, run);
+  }
+
+  #now(): number {
+    return this.#ports.clock.monotonicMillis();
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * How to break what the device agent promises of its renewals: within a live connection, and by handover.
+ */
+import type { Sabotage } from "./table.ts";
+
+const agentInSession = "packages/sim/test/reauthentication.test.ts";
+const agentHandsOver = "packages/sim/test/handover.test.ts";
+
+export const agentRenewalRows: readonly Sabotage[] = [
+  {
+    promise: "An MQTT 5 device renews within its connection: no second CONNECT, no gap.",
+    deed: "renew by a new connection all the same",
+    file: "packages/device/src/renewal-in-session.ts",
+    find: "return connection.offersReauthentication && this.#failures < reauthenticationFailuresMax;",
+    replace: "return connection.offersReauthentication && this.#failures < 0;",
+    test: agentInSession,
+    name: "a session renewed 50 times by AUTH publishes throughout",
+  },
+  {
+    promise: "A refused re-authentication costs one reconnect: the token that still holds serves on.",
+    deed: "forget the token before",
+    file: "packages/device/src/supervisor.ts",
+    find: "    this.#plan.fallBack(old);\n    this.#open(old);",
+    replace: "    this.#tryLater(action);",
+    test: agentInSession,
+    name: "a bridge that refuses the re-authentication costs one reconnect",
+  },
+  {
+    promise: "A device renews in the window its bridge gives, and never later than is safe.",
+    deed: "renew at the end of the bridge's window, however late",
+    file: "packages/device/src/token/renewal.ts",
+    find: "return Math.min(latest, Math.max(drawn, acceptedMillis + pauseMillis));",
+    replace: "return Math.max(drawn, acceptedMillis + pauseMillis);",
+    test: "packages/device/src/token/renewal.test.ts",
+    name: "for every lifetime, window, acceptance and lot",
+  },
+  {
+    promise: "A device renews in the window its bridge gives, and never later than is safe.",
+    deed: "pay no heed to the window",
+    file: "packages/device/src/token/renewal-plan.ts",
+    find: "      ...(window === undefined ? undefined : { window }),",
+    replace: "",
+    test: agentInSession,
+    name: "each renewal falls into the window",
+  },
+  {
+    promise:
+      "An AUTH without an answer keeps a device from nothing: it is given up, and a new connection made in time.",
+    deed: "wait for the answer for ever",
+    file: "packages/device/src/session/reauthentication.ts",
+    find: `return typeof this.#underWay === "object" ? this.#underWay.dueMillis : undefined;`,
+    replace: "return undefined;",
+    test: agentInSession,
+    name: "an AUTH without an answer is given up at its limit",
+  },
+  {
+    promise: "A device re-authenticates no faster than its bridge allows.",
+    deed: "send AUTH whenever it comes to mind",
+    file: "packages/device/src/session/reauthentication.ts",
+    find: "nowMillis >= this.#acceptedMillis + reauthenticationPauseMillis",
+    replace: "nowMillis >= this.#acceptedMillis",
+    test: agentInSession,
+    name: "no AUTH is sent sooner than 5.5 s",
+  },
+  {
+    promise: "A bridge that does not know our Authentication Method is served by the Password.",
+    deed: "insist on the method",
+    file: "packages/device/src/session/authentication-form.ts",
+    find: `      this.#name = "password";\n      this.#isSettled = true;`,
+    replace: "      this.#isSettled = true;",
+    test: agentInSession,
+    name: "a bridge that does not know the method is asked with the Password",
+  },
+  {
+    promise: "A handover sends what is unacknowledged again, under its identifiers and with DUP.",
+    deed: "send nothing again",
+    file: "packages/device/src/session/session.ts",
+    find: `      this.#write(this.#encodePublish(message, packetIdentifier, "again"));`,
+    replace: "      message.payload.fill(0, packetIdentifier, 0);",
+    test: agentHandsOver,
+    name: "both CONNECTs have Clean Session 0",
+  },
+  {
+    promise: "No PUBACK of the old connection is taken for an answer on the new one.",
+    deed: "go on hearing the old connection after the CONNACK",
+    file: "packages/device/src/session/changeover.ts",
+    find: "    old?.connection.leave();\n    return",
+    replace: "    return",
+    test: agentHandsOver,
+    name: "a PUBACK that comes on the old connection before the CONNACK settles its message",
+  },
+  {
+    promise: "The old connection says nothing more once the new one is about to go on with its Session.",
+    deed: "acknowledge a command on the frozen connection",
+    file: "packages/device/src/session/changeover.ts",
+    find: "      if (!this.#settings.cleanSession) old.hold();",
+    replace: "",
+    test: agentHandsOver,
+    name: "a command handled before the handover is acknowledged when it comes again",
+  },
+  {
+    promise: "A command that was handled is not handed over again by a renewal.",
+    deed: "hand every repeat over",
+    file: "packages/device/src/session/session.ts",
+    find: "if (dup && downlink.oweAgain(packetIdentifier)) {",
+    replace: "if (dup && qos === 0 && downlink.oweAgain(packetIdentifier)) {",
+    test: agentHandsOver,
+    name: "a command handled before the handover is acknowledged when it comes again",
+  },
+  {
+    promise: "A command that comes under a used identifier, without DUP, is a new command.",
+    deed: "swallow it as a repeat",
+    file: "packages/device/src/session/session.ts",
+    find: "if (dup && downlink.oweAgain(packetIdentifier)) {",
+    replace: "if (downlink.oweAgain(packetIdentifier)) {",
+    test: agentHandsOver,
+    name: "an identifier that comes without DUP is a new command",
+  },
+  {
+    promise: "A refused handover leaves the old connection as it was.",
+    deed: "leave the old connection frozen",
+    file: "packages/device/src/session/changeover.ts",
+    find: "    if (this.#isFrozen) this.#current?.connection.release();",
+    replace: "",
+    test: agentHandsOver,
+    name: "a handover that is refused leaves the old connection as it was",
+  },
+];

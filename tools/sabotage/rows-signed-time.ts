@@ -1,0 +1,145 @@
+/** Sabotages of signed time: what a device must not believe, and what the bridge must not sign. */
+import type { Sabotage } from "./table.ts";
+
+const verify = {
+  file: "packages/core/src/time-answer/verify.ts",
+  test: "packages/core/src/time-answer/verify.test.ts",
+};
+const answerer = {
+  file: "packages/server/src/time/time-answerer.ts",
+  test: "packages/server/src/time/time-answerer.test.ts",
+};
+const rateLimit = {
+  file: "packages/server/src/time/rate-limit.ts",
+  test: "packages/server/src/time/rate-limit.test.ts",
+};
+
+export const signedTimeSabotages: readonly Sabotage[] = [
+  {
+    ...verify,
+    promise: "A recorded time is not believed a second time.",
+    deed: "believe an answer to another nonce",
+    find: "if (!equalBytes(answer.nonce, expected.nonce)) {",
+    replace: "if (expected.nonce.length === 0) {",
+    name: "an answer to another nonce",
+  },
+  {
+    ...verify,
+    promise: "Only a root that the device pinned vouches for the time.",
+    deed: "take any root's delegation",
+    find: "if (await isSignedBy(pin, signed.delegationMessage, signed.delegationSignature, ports)) return index;",
+    replace: "if (pin.length === 64) return index;",
+    name: "a delegation by a root that is not pinned is refused",
+  },
+  {
+    ...verify,
+    promise: "Only the delegated key tells the time.",
+    deed: "take a time that anybody has signed",
+    find: "if (!(await isSignedBy(delegation.publicKey, signed.message, signed.signature, ports))) {",
+    replace: "if (delegation.publicKey.length !== 64) {",
+    name: "a time signed by another key than the delegated one",
+  },
+  {
+    ...verify,
+    promise: "A stolen online key tells no time after its delegation.",
+    deed: "believe a time after the delegation's end",
+    find: "if (timeMillis >= notBeforeMillis && timeMillis <= notAfterMillis) return;",
+    replace: "if (timeMillis >= notBeforeMillis) return;",
+    name: "a time a millisecond after the delegation's end",
+  },
+  {
+    ...verify,
+    promise: "A device knows how far the time it was told may be wrong, the way included.",
+    deed: "forget the round trip where the limit is judged",
+    find: "if (uncertaintyMillis > expected.limitMillis) {",
+    replace: "if (answer.radiusMillis > expected.limitMillis) {",
+    name: "an uncertainty of exactly the limit",
+  },
+  {
+    promise: "No root delegates the time for more than 30 days.",
+    deed: "believe a delegation of any length",
+    file: "packages/core/src/time-answer/time-delegation.ts",
+    find: "if (notAfterMillis - notBeforeMillis > delegationMillisMax) {",
+    replace: "if (notAfterMillis - notBeforeMillis > 365 * delegationMillisMax) {",
+    test: "packages/core/src/time-answer/wire.test.ts",
+    name: "a delegation of one millisecond more than 30 days",
+  },
+  {
+    promise: "Nobody's traffic is amplified by asking for the time.",
+    deed: "answer short requests",
+    file: "packages/core/src/time-answer/time-request.ts",
+    find: "export const timeRequestBytes = timeAnswerBytes;",
+    replace: "export const timeRequestBytes = timeAnswerBytes - 229;",
+    test: "packages/core/src/time-answer/wire.test.ts",
+    name: "an answer is never longer than the request for it",
+  },
+  {
+    ...answerer,
+    promise: "A bridge that doubts its own clock gives nobody the time.",
+    deed: "sign the time while clock_self is raised",
+    find: 'if (!ownClock.isTrusted) return "clock_untrusted";',
+    replace: "",
+    name: "no time is signed while clock_self is raised",
+  },
+  {
+    ...answerer,
+    promise: "A bridge signs no time outside its delegation.",
+    deed: "sign on after the delegation's end",
+    find: "return nowMillis >= notBeforeMillis && nowMillis <= notAfterMillis ? key",
+    replace: "return nowMillis >= notBeforeMillis && notAfterMillis > 0 ? key",
+    name: "a delegation a millisecond after its end",
+  },
+  {
+    ...answerer,
+    promise: "A flood of forged time requests leaves HTTPS its share.",
+    deed: "let both ways share one limit",
+    find: "const limitOf = { udp: new RateLimit(ports.clock, limits), https: new RateLimit(ports.clock, limits) };",
+    replace:
+      "const shared = new RateLimit(ports.clock, limits); const limitOf = { udp: shared, https: shared };",
+    name: "a flood over UDP from forged addresses",
+  },
+  {
+    ...rateLimit,
+    promise: "One source's flood of time requests is answered within that source's share.",
+    deed: "count no source apart",
+    find: "if (bucket.level < 1 || this.#all.level < 1) return false;",
+    replace: "if (this.#all.level < 1) return false;",
+    name: "a source has its burst at once",
+  },
+  {
+    ...rateLimit,
+    promise: "Forged addresses make a bridge sign no more often than all sources together may.",
+    deed: "forget the bucket of all sources",
+    find: "  this.#all.level -= 1;",
+    replace: "",
+    name: "all sources together have the bucket of all",
+  },
+  {
+    promise: "A damaged or mismatched time key is found on the server, not by its devices.",
+    deed: "take a key file whose root has not signed it",
+    file: "packages/server/src/host/time-key-file.ts",
+    find: 'if (!verify("sha256", message, { key: root, dsaEncoding: "ieee-p1363" }, signature)) {',
+    replace: "if (signature.length !== 64) {",
+    test: "packages/server/src/host/time-key-file.test.ts",
+    name: "a key file with another root is refused",
+  },
+  {
+    promise: "A new delegation is taken within a minute, without a restart.",
+    deed: "read the time key at the start only",
+    file: "packages/server/src/host/time-key-keeper.ts",
+    find: "  await check();\n  plan();",
+    replace: "  await check();",
+    test: "packages/server/src/host/time-key-keeper.test.ts",
+    name: "a key that is replaced is taken within a minute",
+  },
+  {
+    promise: "What the server signs, clients that share no code with it verify.",
+    deed: "sign the time in DER",
+    file: "packages/server/src/host/time-key-file.ts",
+    find: 'return new Uint8Array(sign("sha256", message, { key, dsaEncoding: "ieee-p1363" }));',
+    replace: 'return new Uint8Array(sign("sha256", message, { key, dsaEncoding: "der" }));',
+    test: "test/process/signed-time.test.ts",
+    name: "a client written from the document alone",
+    isSlow: true,
+  },
+];
