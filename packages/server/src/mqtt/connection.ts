@@ -350,6 +350,9 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
       return;
     }
 
+    const isKept = sessionExpirySeconds > 0 || isResumed;
+    // Clean Start 1 ends the Session there was [MQTT-3.1.2-4]; one that is kept anew replaces it.
+    if (!isKept) before?.live?.kept?.changeExpiry(0);
     const replaced = this.#host.enter(this, principal);
     const handedOver =
       replaced === undefined ? undefined : this.#replace(replaced, request, principal, isResumed);
@@ -357,14 +360,13 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
       ...{ request, principal, sessionExpirySeconds },
       link: this.#facts,
       keepAliveMillis: allowanceMillis,
-      isKept: sessionExpirySeconds > 0 || isResumed,
+      isKept,
     };
     const session = new LiveSession(ports, this.#host, this, order);
     this.#session = session;
     this.#state = "live";
     this.queue(accepted);
     session.begin(isResumed ? (handedOver ?? kept) : undefined);
-    // Clean Start 1 ends the Session there was [MQTT-3.1.2-4]; one that is kept anew has replaced it already.
     if (kept !== undefined && session.kept === undefined) session.endKeptBefore();
     ports.observer.connected({
       principal,

@@ -210,6 +210,29 @@ test("Clean Start 1 ends the Session there was [MQTT-3.1.2-4]", async () => {
   assert.deepEqual(next.of("publish"), []);
 });
 
+for (const [name, connectClean] of [
+  ["3.1.1", (world: World) => world.connect(4)],
+  ["5.0", (world: World) => world.connect(5)],
+] as const) {
+  test(`Clean Start 1 ends the Session also where it takes it from a connection that lives (${name}) [MQTT-3.1.2-4]`, async () => {
+    const world = await World.create();
+    const first = connect4(world);
+    first.subscribe(commands);
+    await world.time.advance(0);
+    await command(world, "old");
+
+    const clean = connectClean(world);
+    await world.time.advance(0);
+    clean.lose();
+    await world.time.advance(0);
+    const next = connect4(world);
+    await world.time.advance(0);
+
+    assert.equal(next.of("connack")[0]?.sessionPresent, false);
+    assert.deepEqual(next.of("publish"), []);
+  });
+}
+
 test("the Session Expiry Interval is capped at a day, and the cap is told", async () => {
   const world = await World.create();
 
