@@ -13,14 +13,13 @@ import { type ConnectPacket, MqttError, type Properties } from "@mayfly/core/mqt
 import { encodeDisconnect, ServerDecoder } from "@mayfly/core/mqtt-server";
 import type { Authenticity } from "@mayfly/core/token";
 import type { DevicePrincipal } from "../auth/admission.ts";
-import type { KeptSession } from "../registry/session-store.ts";
+import type { KeptCommand, KeptSession } from "../registry/session-store.ts";
 import type { Intake } from "../telemetry/intake.ts";
 import type { Alarm, Waiting } from "../time/alarm.ts";
 import type { SessionView } from "./bridge.ts";
 import { type CloseReason, reasonOnWire } from "./close-reason.ts";
 import { encodeAccepted, encodeConnectFailure, encodeRefused } from "./connack.ts";
 import { type ConnectRequest, readConnect } from "./connect-request.ts";
-import type { DownlinkState } from "./downlink.ts";
 import { Entrance, type EntranceHost, type EntranceOutcome, unavailableCodes } from "./entrance.ts";
 import { keepAliveFor } from "./keep-alive.ts";
 import {
@@ -31,7 +30,7 @@ import {
   packetBytesMax,
   sessionExpirySecondsMax,
 } from "./limits.ts";
-import { LiveSession, type SessionCarrier } from "./live-session.ts";
+import { type HandedOver, LiveSession, type SessionCarrier } from "./live-session.ts";
 import type { ConnectRefusal, LinkFacts } from "./observer.ts";
 import { serverTimeProperty } from "./token-properties.ts";
 import type { HeldTotal } from "./uplink.ts";
@@ -165,7 +164,7 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
    * Another connection takes the Session over, make before break: here nothing is written any more, and nothing
    * read counts but the client's DISCONNECT. @returns what the other goes on with.
    */
-  relieve(): DownlinkState | undefined {
+  relieve(): HandedOver | undefined {
     const session = this.live;
     if (session === undefined) return undefined;
     const state = session.handOver();
@@ -204,6 +203,10 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
 
   rejudgeLater(): void {
     this.#host.rejudgeLater(this);
+  }
+
+  passOn(principal: DevicePrincipal, command: KeptCommand): void {
+    this.#host.findLive(principal)?.live?.takeKept(command);
   }
 
   /** Ends the live session: the peer is told what it may know, the registry what it should. */
@@ -350,9 +353,8 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
       return;
     }
 
-    const isKept = sessionExpirySeconds > 0 || isResumed;
-    // Clean Start 1 ends the Session there was [MQTT-3.1.2-4]; one that is kept anew replaces it.
-    if (!isKept) before?.live?.kept?.changeExpiry(0);
+    // Clean Start 1 ends the Session there was [MQTT-3.1.2-4], whatever becomes of a new one.
+    if (!isResumed) before?.live?.kept?.changeExpiry(0);
     const replaced = this.#host.enter(this, principal);
     const handedOver =
       replaced === undefined ? undefined : this.#replace(replaced, request, principal, isResumed);
@@ -360,14 +362,14 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
       ...{ request, principal, sessionExpirySeconds },
       link: this.#facts,
       keepAliveMillis: allowanceMillis,
-      isKept,
+      isKept: sessionExpirySeconds > 0 || isResumed,
     };
     const session = new LiveSession(ports, this.#host, this, order);
     this.#session = session;
     this.#state = "live";
     this.queue(accepted);
+    if (kept !== undefined && !isResumed) session.endKeptBefore();
     session.begin(isResumed ? (handedOver ?? kept) : undefined);
-    if (kept !== undefined && session.kept === undefined) session.endKeptBefore();
     ports.observer.connected({
       principal,
       protocolVersion: version,
@@ -386,7 +388,7 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
     request: ConnectRequest,
     principal: DevicePrincipal,
     isResumed: boolean,
-  ): DownlinkState | undefined {
+  ): HandedOver | undefined {
     if (isResumed && before.#mayHandOverTo(request, principal)) return before.relieve();
     const isRenewal = request.ownAgent && before.isOwnAgent && before.principal?.keyId === principal.keyId;
     const state = isResumed ? before.live?.handOver() : undefined;

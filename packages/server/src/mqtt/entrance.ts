@@ -11,7 +11,7 @@ import type { CancelTimer, NumericDate } from "@mayfly/core";
 import { type Authenticity, TokenError } from "@mayfly/core/token";
 import type { Admission, AdmissionOutcome, DevicePrincipal } from "../auth/admission.ts";
 import type { KeptSession } from "../registry/session-store.ts";
-import type { BridgePorts } from "./bridge.ts";
+import type { EnginePorts } from "./bridge.ts";
 import { encodeRefused, encodeTokenRefused } from "./connack.ts";
 import type { ConnectRequest } from "./connect-request.ts";
 import { connectTimeoutMillis } from "./limits.ts";
@@ -35,7 +35,7 @@ export type EntranceOutcome =
     };
 
 export interface EntranceHost {
-  readonly ports: BridgePorts;
+  readonly ports: EnginePorts;
   readonly admission: Admission;
   /** How long this CONNECT waits because its device's connections push each other out; 0 for not at all. */
   takeoverDelay(request: ConnectRequest, principal: DevicePrincipal, link: LinkFacts): number;
@@ -108,7 +108,7 @@ export class Entrance {
       return;
     }
     const device = { ...principal.registry, device: principal.deviceId };
-    this.#host.ports.registry.lookUpSession(device, (kept) => {
+    this.#host.ports.sessions.lookUpSession(device, (kept) => {
       if (this.#isCancelled) return;
       if (kept === "unavailable") this.#refuse("registry_unavailable", this.#host.ports.clock.wallSeconds());
       else this.#answer({ kind: "admitted", principal, kept });
