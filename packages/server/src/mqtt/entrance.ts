@@ -104,15 +104,21 @@ export class Entrance {
   #lookUpSession(principal: DevicePrincipal): void {
     // Where the registry keeps no Sessions there is none, and a live connection has its own.
     if (!principal.policy.keepSessions || this.#host.hasLiveSession(principal)) {
-      this.#answer({ kind: "admitted", principal, kept: undefined });
+      this.#admit(principal, undefined);
       return;
     }
     const device = { ...principal.registry, device: principal.deviceId };
     this.#host.ports.sessions.lookUpSession(device, (kept) => {
       if (this.#isCancelled) return;
       if (kept === "unavailable") this.#refuse("registry_unavailable", this.#host.ports.clock.wallSeconds());
-      else this.#answer({ kind: "admitted", principal, kept });
+      else this.#admit(principal, kept);
     });
+  }
+
+  #admit(principal: DevicePrincipal, kept: KeptSession | undefined): void {
+    // While it waited its right may have ended: admission says why.
+    if (this.#host.ports.clock.wallSeconds() >= principal.deadlineSeconds) this.begin();
+    else this.#answer({ kind: "admitted", principal, kept });
   }
 
   #refuse(

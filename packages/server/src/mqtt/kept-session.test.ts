@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ConnectPacket } from "@mayfly/core/mqtt";
-import { DeviceKey, fernPath, registryRef, type TestClient, World } from "../../test/bridge-world.ts";
+import {
+  DeviceKey,
+  fernPath,
+  registryRef,
+  startSeconds,
+  type TestClient,
+  World,
+} from "../../test/bridge-world.ts";
 import { keptCommandsMax } from "../registry/session-store.ts";
 import type { CommandOutcome } from "./bridge.ts";
 import { commandTimeoutMillis, downlinkWindowMax, sessionExpirySecondsMax } from "./limits.ts";
@@ -576,6 +583,28 @@ test("a device made anew under its name has no part in the Session of the one th
 
   assert.equal(next.of("connack")[0]?.sessionPresent, false);
   assert.equal(first.isClosed, true);
+});
+
+test("a token that expires while its Session is looked up is refused, and not admitted to be cut at once", async () => {
+  const late: (() => void)[] = [];
+  const world = await World.create({
+    wrap: (store) => {
+      const lookUpSession = store.lookUpSession.bind(store);
+      store.lookUpSession = (ref, answer) => lookUpSession(ref, (one) => late.push(() => answer(one)));
+      return store;
+    },
+  });
+  const client = world.connect(5, { token: world.key.token({ exp: startSeconds + 2 }) });
+  await world.time.advance(2_000);
+
+  for (const answer of late) answer();
+  await world.time.advance(0);
+
+  assert.deepEqual(
+    client.packets.map((packet) => [packet.type, packet.type === "connack" && packet.reasonCode]),
+    [["connack", 0x87]],
+  );
+  assert.equal(world.diary.lines.at(-1), "refused token_expired authentic");
 });
 
 test("a SUBACK of a kept Session leaves when the subscription is durable, and says so when it cannot be", async () => {
