@@ -354,7 +354,7 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
     }
 
     // Clean Start 1 ends the Session there was [MQTT-3.1.2-4], whatever becomes of a new one.
-    if (!isResumed) before?.live?.kept?.changeExpiry(0);
+    const endsSession = !isResumed && (kept ?? before?.live?.kept) !== undefined;
     const replaced = this.#host.enter(this, principal);
     const handedOver =
       replaced === undefined ? undefined : this.#replace(replaced, request, principal, isResumed);
@@ -368,7 +368,7 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
     this.#session = session;
     this.#state = "live";
     this.queue(accepted);
-    if (kept !== undefined && !isResumed) session.endKeptBefore();
+    if (endsSession) session.endKeptBefore();
     session.begin(isResumed ? (handedOver ?? kept) : undefined);
     ports.observer.connected({
       principal,

@@ -75,7 +75,7 @@ export class KeptSessionWriter {
     this.#store.removeCommand(this.#device, packetIdentifier).catch(() => undefined);
   }
 
-  /** DISCONNECT named another Session Expiry Interval (MQTT 5.0 §3.14.2.2.2), or the Session ends with this connection. */
+  /** DISCONNECT named another Session Expiry Interval (MQTT 5.0 §3.14.2.2.2). */
   changeExpiry(expirySeconds: number): void {
     this.#expirySeconds = expirySeconds;
   }
