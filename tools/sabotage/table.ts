@@ -1,3 +1,5 @@
+import { interleavingRows } from "./rows-interleavings.ts";
+
 /**
  * The promises and how to break each: one edit of the shipped source, and the test that must notice.
  *
@@ -640,4 +642,5 @@ export const sabotages: readonly Sabotage[] = [
     test: "packages/secure-element/src/provisioning/run-provisioning.test.ts",
     name: "the immutable variant's keys cannot be made again",
   },
+  ...interleavingRows,
 ];

@@ -348,6 +348,7 @@ export class Oracle {
             ...{ configHad: 0, generation: socket.generation },
           };
     session.expirySeconds = expirySeconds;
+    if (resumed && this.#mayHaveLostKey(session)) session.isUncertain = true;
     session.key = asked.token.key;
     if (isStale || (resumed && session.isOver)) session.isUncertain = true;
     session.isOver = !isKeyGood(session.key, device.registered);
@@ -466,7 +467,8 @@ export class Oracle {
         expect(due?.packetIdentifier === packet.messageId, `${what} that answers nothing`);
         const granted = packet.granted.join();
         // What cannot be kept, its right being gone, is not granted.
-        const isLost = this.#mayHaveLostKey(socket) && /^128(,128)*$/.test(granted);
+        const { session } = socket;
+        const isLost = session !== undefined && this.#mayHaveLostKey(session) && /^128(,128)*$/.test(granted);
         expect(
           isLost || granted === due?.granted.join(),
           `${what} grants ${granted}, should grant ${due?.granted}`,
@@ -580,12 +582,11 @@ export class Oracle {
   }
 
   /** Was there a while in which the store would not keep a Session under its key? */
-  #mayHaveLostKey({ device, session, generation }: SocketNote): boolean {
-    if (session === undefined) return false;
+  #mayHaveLostKey({ device, key, generation }: SessionNote): boolean {
     const states = [...(this.#history.get(device) ?? []).map(({ state }) => state), device.registered];
     return states.some((state) => {
-      const ends = state.keys[session.key]?.endsSeconds ?? Number.POSITIVE_INFINITY;
-      return state.generation !== generation || !isKeyGood(session.key, state) || this.#now >= ends;
+      const ends = state.keys[key]?.endsSeconds ?? Number.POSITIVE_INFINITY;
+      return state.generation !== generation || !isKeyGood(key, state) || this.#now >= ends;
     });
   }
 
