@@ -1,3 +1,5 @@
+import { interleavingRows } from "./rows-interleavings.ts";
+
 /**
  * The promises and how to break each: one edit of the shipped source, and the test that must notice.
  *
@@ -656,4 +658,5 @@ export const sabotages: readonly Sabotage[] = [
   ...agentRenewalRows,
   ...mqtt5Sabotages,
   ...evidenceSabotages,
+  ...interleavingRows,
 ];

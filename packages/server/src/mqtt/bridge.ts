@@ -33,6 +33,7 @@ import { Load, type LoadLevel } from "./load.ts";
 import type { BridgeObserver, LinkFacts } from "./observer.ts";
 import { isPlannedRenewal } from "./planned-renewal.ts";
 import { SessionTable } from "./session-table.ts";
+import { inTurns } from "./session-turns.ts";
 import { TakeoverWatch } from "./takeover-watch.ts";
 
 export interface BridgePorts {
@@ -160,8 +161,13 @@ export function createBridge(ports: BridgePorts, options: BridgeOptions = {}): B
   return new MqttBridge(ports, options);
 }
 
+/** The bridge's ports, with what is asked about a device's Session in turns. */
+export interface EnginePorts extends BridgePorts {
+  readonly sessions: SessionStore;
+}
+
 class MqttBridge implements Bridge, ConnectionHost {
-  readonly ports: BridgePorts;
+  readonly ports: EnginePorts;
   readonly admission: Admission;
   readonly intake: Intake;
   readonly alarm: Alarm;
@@ -185,7 +191,8 @@ class MqttBridge implements Bridge, ConnectionHost {
   #isTaking = true;
 
   constructor(ports: BridgePorts, options: BridgeOptions) {
-    this.ports = ports;
+    const isConnected = (device: DeviceRef) => this.#table.find(device)?.live?.kept !== undefined;
+    this.ports = { ...ports, sessions: inTurns(ports.registry, isConnected) };
     this.#connectionMax = options.connectionMax ?? connectionMaxDefault;
     this.#unauthenticatedMax = options.unauthenticatedMax ?? unauthenticatedMaxDefault;
     this.admission = createAdmission(ports);
@@ -318,7 +325,9 @@ class MqttBridge implements Bridge, ConnectionHost {
 
   findLive(principal: DevicePrincipal): Connection | undefined {
     const connection = this.#table.find({ ...principal.registry, device: principal.deviceId });
-    return connection?.live === undefined ? undefined : connection;
+    // The same name with another numId is another device, whose Session this one has no part in.
+    const isSame = connection?.live?.principal.deviceNumId === principal.deviceNumId;
+    return isSame ? connection : undefined;
   }
 
   enter(connection: Connection, principal: DevicePrincipal): Connection | undefined {
@@ -362,17 +371,17 @@ class MqttBridge implements Bridge, ConnectionHost {
       answer("too_large");
       return;
     }
-    this.ports.registry.queueCommand(device, { ...command, isSentNow: false }).then(
+    this.ports.sessions.queueCommand(device, { ...command, isSentNow: false }).then(
       (outcome) => {
         if (outcome.kind === "no_session") {
           answer("not_connected");
           return;
         }
         // The device may have come back meanwhile, and found its Session without this one.
-        const { live } = this.#table.find(device) ?? {};
-        if (outcome.kind === "queued" && live?.kept !== undefined) {
+        if (outcome.kind === "queued") {
           const { packetIdentifier } = outcome;
-          live.downlink.takeKept({ packetIdentifier, ...command, mayHaveBeenSent: false });
+          const { live } = this.#table.find(device) ?? {};
+          live?.takeKept({ packetIdentifier, ...command, mayHaveBeenSent: false });
         }
         answer(outcome.kind);
       },

@@ -13,7 +13,7 @@ import { type ConnectPacket, MqttError, type Properties } from "@mayfly/core/mqt
 import { encodeDisconnect, ServerDecoder } from "@mayfly/core/mqtt-server";
 import type { Authenticity } from "@mayfly/core/token";
 import type { DevicePrincipal } from "../auth/admission.ts";
-import type { KeptSession } from "../registry/session-store.ts";
+import type { KeptCommand, KeptSession } from "../registry/session-store.ts";
 import type { Intake } from "../telemetry/intake.ts";
 import type { Alarm, Waiting } from "../time/alarm.ts";
 import type { SessionView } from "./bridge.ts";
@@ -25,7 +25,6 @@ import {
   implementationSpecificCodes,
 } from "./connack.ts";
 import { type ConnectRequest, readConnect } from "./connect-request.ts";
-import type { DownlinkState } from "./downlink.ts";
 import { Entrance, type EntranceHost, type EntranceOutcome, unavailableCodes } from "./entrance.ts";
 import { keepAliveFor } from "./keep-alive.ts";
 import {
@@ -36,7 +35,7 @@ import {
   packetBytesMax,
   sessionExpirySecondsMax,
 } from "./limits.ts";
-import { LiveSession, type SessionCarrier } from "./live-session.ts";
+import { type HandedOver, LiveSession, type SessionCarrier } from "./live-session.ts";
 import type { Load } from "./load.ts";
 import type { ConnectRefusal, LinkFacts } from "./observer.ts";
 import { serverTimeProperty } from "./token-properties.ts";
@@ -178,7 +177,7 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
    * Another connection takes the Session over, make before break: here nothing is written any more, and nothing
    * read counts but the client's DISCONNECT. @returns what the other goes on with.
    */
-  relieve(): DownlinkState | undefined {
+  relieve(): HandedOver | undefined {
     const session = this.live;
     if (session === undefined) return undefined;
     const state = session.handOver();
@@ -217,6 +216,10 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
 
   rejudgeLater(): void {
     this.#host.rejudgeLater(this);
+  }
+
+  passOn(principal: DevicePrincipal, command: KeptCommand): void {
+    this.#host.findLive(principal)?.live?.takeKept(command);
   }
 
   /** Ends the live session: the peer is told what it may know, the registry what it should. */
@@ -366,6 +369,8 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
       return;
     }
 
+    // Clean Start 1 ends the Session there was [MQTT-3.1.2-4], whatever becomes of a new one.
+    const endsSession = !isResumed && (kept ?? before?.live?.kept) !== undefined;
     const replaced = this.#host.enter(this, principal);
     const handedOver =
       replaced === undefined ? undefined : this.#replace(replaced, request, principal, isResumed);
@@ -379,9 +384,8 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
     this.#session = session;
     this.#state = "live";
     this.queue(accepted);
+    if (endsSession) session.endKeptBefore();
     session.begin(isResumed ? (handedOver ?? kept) : undefined);
-    // Clean Start 1 ends the Session there was [MQTT-3.1.2-4]; one that is kept anew has replaced it already.
-    if (kept !== undefined && session.kept === undefined) session.endKeptBefore();
     ports.observer.connected({
       principal,
       protocolVersion: version,
@@ -400,7 +404,7 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
     request: ConnectRequest,
     principal: DevicePrincipal,
     isResumed: boolean,
-  ): DownlinkState | undefined {
+  ): HandedOver | undefined {
     if (isResumed && before.#mayHandOverTo(request, principal)) return before.relieve();
     const isRenewal = request.ownAgent && before.isOwnAgent && before.principal?.keyId === principal.keyId;
     const state = isResumed ? before.live?.handOver() : undefined;

@@ -51,6 +51,8 @@ export interface DownlinkOwner {
   noteActivity(what: "configSendMs" | "configAckMs"): void;
   /** There is a new due time. */
   downlinkMoved(): void;
+  /** A command became durable when this connection was over: whoever has the Session now sends it. */
+  passOn(command: KeptCommand): void;
 }
 
 type Granted = 0 | 1;
@@ -78,7 +80,8 @@ export interface DownlinkState {
   readonly inFlight: ReadonlyMap<number, InFlight>;
   readonly waiting: readonly Waiting[];
   readonly sentVersion: number;
-  readonly isConfigWaiting: boolean;
+  readonly newestVersion: number;
+  readonly mayPassOverAcknowledged: boolean;
   readonly lastPacketIdentifier: number;
 }
 
@@ -100,6 +103,8 @@ export class Downlink {
   /** The store could not look the config up, or the peer does not read; infinite while nothing is owed. */
   #retryAtMillis = Number.POSITIVE_INFINITY;
   #sentVersion = 0;
+  /** Of all that were sent: an answer that was long on its way does not bring an older one after it. */
+  #newestVersion = 0;
   #isClosed = false;
 
   constructor(ports: DownlinkPorts, owner: DownlinkOwner) {
@@ -132,10 +137,16 @@ export class Downlink {
     return dueMillis;
   }
 
-  /** Notes a subscription. Its config goes out with {@link sendConfig}, after the SUBACK. */
+  /** Notes a subscription. Its config, whether the device has it or not, is owed until {@link configChanged}. */
   subscribe(kind: "config" | "commands", qos: Granted): void {
-    if (kind === "config") this.#config = qos;
-    else this.#commands = qos;
+    if (kind === "commands") {
+      this.#commands = qos;
+      return;
+    }
+    this.#config = qos;
+    this.#sentVersion = 0;
+    this.#mayPassOverAcknowledged = false;
+    this.#isConfigWaiting = true;
   }
 
   /** @returns whether there was such a subscription. */
@@ -144,13 +155,6 @@ export class Downlink {
     if (kind === "config") this.#config = undefined;
     else this.#commands = undefined;
     return had;
-  }
-
-  /** Sends the latest config whether the device has it or not. */
-  sendConfig(): void {
-    this.#sentVersion = 0;
-    this.#mayPassOverAcknowledged = false;
-    this.configChanged();
   }
 
   /** Sends the latest config unless the device has it; later, while one is unacknowledged or the peer does not read. */
@@ -170,6 +174,7 @@ export class Downlink {
         return;
       }
       // The store may have needed time; the answer to another question may have gone out meanwhile.
+      if (config.version < this.#newestVersion) return;
       if (this.#isConfigInFlight) this.#isConfigWaiting = true;
       else if (config.version > this.#sentVersion && !this.#isPassedOver(config)) {
         this.#publishConfig(config, this.#config);
@@ -187,13 +192,13 @@ export class Downlink {
     else this.#sendNow(command, qos, answer);
   }
 
-  /** A command was queued in the store while this connection came up, and may be none of those it found there. */
+  /** A command became durable meanwhile, and may be none of those that this connection began with. */
   takeKept(command: KeptCommand): void {
     const { packetIdentifier } = command;
     const isKnown =
       this.#inFlight?.has(packetIdentifier) === true ||
       this.#waiting.some((one) => one.packetIdentifier === packetIdentifier);
-    if (isKnown || this.#isClosed) return;
+    if (isKnown) return;
     this.#waiting.push(waitingOf(command));
     this.#sendWaiting();
   }
@@ -235,7 +240,8 @@ export class Downlink {
       inFlight: this.#inFlight ?? new Map(),
       waiting: this.#waiting,
       sentVersion: this.#sentVersion,
-      isConfigWaiting: this.#isConfigWaiting || this.#retryAtMillis !== Number.POSITIVE_INFINITY,
+      newestVersion: this.#newestVersion,
+      mayPassOverAcknowledged: this.#mayPassOverAcknowledged,
       lastPacketIdentifier: this.#lastPacketIdentifier,
     };
     this.#inFlight = undefined;
@@ -248,19 +254,21 @@ export class Downlink {
     this.#config = state.subscriptions.config;
     this.#commands = state.subscriptions.commands;
     this.#sentVersion = state.sentVersion;
-    this.#isConfigWaiting = state.isConfigWaiting;
+    this.#newestVersion = state.newestVersion;
+    this.#mayPassOverAcknowledged = state.mayPassOverAcknowledged;
     this.#lastPacketIdentifier = state.lastPacketIdentifier;
     const behind: Waiting[] = [];
     for (const [packetIdentifier, item] of state.inFlight) {
       const fits = !this.#isWindowFull() && behind.length === 0;
       if (fits && this.#resend(packetIdentifier, item)) continue;
-      if (item.kind === "config") this.#isConfigWaiting = true;
+      if (item.kind === "config") this.#sentVersion = 0;
       else if (item.isKept) behind.push({ ...item, packetIdentifier, mayHaveBeenSent: true });
       else item.answer?.("connection_lost");
     }
     this.#waiting = [...behind, ...state.waiting];
     this.#sendWaiting();
-    if (this.#isConfigWaiting && !this.#isConfigInFlight) this.configChanged();
+    // What the other was about to look up, for whatever reason, is looked up here.
+    this.configChanged();
     this.#owner.downlinkMoved();
   }
 
@@ -316,12 +324,15 @@ export class Downlink {
     answer: Answer,
   ): void {
     const dueMillis = this.#ports.clock.monotonicMillis() + commandTimeoutMillis;
-    kept.queueCommand({ subfolder, payload }).then((outcome) => {
+    kept.queueCommand({ subfolder, payload }, (outcome) => {
       if (outcome === undefined) answer("store_unavailable");
       else if (outcome.kind === "no_session") answer("not_connected");
       else if (outcome.kind !== "queued") answer(outcome.kind);
-      else if (this.#isClosed) answer("queued");
-      else {
+      else if (this.#isClosed) {
+        const { packetIdentifier } = outcome;
+        this.#owner.passOn({ packetIdentifier, subfolder, payload, mayHaveBeenSent: false });
+        answer("queued");
+      } else {
         const { packetIdentifier } = outcome;
         const command = { packetIdentifier, subfolder, payload, answer, dueMillis };
         this.#waiting.push({ ...command, isKept: true, mayHaveBeenSent: false });
@@ -371,6 +382,7 @@ export class Downlink {
     const topic = configTopic(this.#owner.deviceInTopics);
     // MQTT 5.0 §3.1.2.11.4: what is too large for the client counts as sent.
     this.#sentVersion = config.version;
+    this.#newestVersion = config.version;
     if (!this.#publish(topic, config.binaryData, packetIdentifier, false)) return;
     this.#ports.observer.sent({ kind: "config", qos, payloadBytes: config.binaryData.length });
     this.#owner.noteActivity("configSendMs");

@@ -12,7 +12,7 @@ import { type Authenticity, findKeyRefusal, TokenError } from "@mayfly/core/toke
 import type { Admission, AdmissionOutcome, DevicePrincipal } from "../auth/admission.ts";
 import type { KeptSession } from "../registry/session-store.ts";
 import type { AdmissionQueue } from "./admission-queue.ts";
-import type { BridgePorts } from "./bridge.ts";
+import type { EnginePorts } from "./bridge.ts";
 import { encodeRefused, encodeTokenRefused } from "./connack.ts";
 import type { ConnectRequest } from "./connect-request.ts";
 import { connectTimeoutMillis } from "./limits.ts";
@@ -40,7 +40,7 @@ export type EntranceOutcome =
     };
 
 export interface EntranceHost {
-  readonly ports: BridgePorts;
+  readonly ports: EnginePorts;
   readonly admission: Admission;
   readonly admissionQueue: AdmissionQueue;
   readonly load: Load;
@@ -85,10 +85,10 @@ export class Entrance {
       this.#answer({ kind: "refused", because: "server_busy", answer, authenticity: undefined });
       return;
     }
-    this.#leaveQueue = this.#host.admissionQueue.enter(rightEndsMillis, () => this.#admit());
+    this.#leaveQueue = this.#host.admissionQueue.enter(rightEndsMillis, () => this.#askAdmission());
   }
 
-  #admit(): void {
+  #askAdmission(): void {
     const { deviceName, token, ownAgent } = this.#request;
     const way = { bridge: "mqtt", purpose: "connect", peer: this.#link } as const;
     this.#host.admission.admitDeviceToken({ deviceName, token, ownAgent, ...way }, (outcome) => {
@@ -128,15 +128,15 @@ export class Entrance {
   #lookUpSession(principal: DevicePrincipal): void {
     // Where the registry keeps no Sessions there is none, and a live connection has its own.
     if (!principal.policy.keepSessions || this.#host.hasLiveSession(principal)) {
-      this.#answer({ kind: "admitted", principal, kept: undefined });
+      this.#admit(principal, undefined);
       return;
     }
     const device = { ...principal.registry, device: principal.deviceId };
-    this.#host.ports.registry.lookUpSession(device, (kept) => {
+    this.#host.ports.sessions.lookUpSession(device, (kept) => {
       if (this.#isCancelled) return;
       if (kept === "unavailable") this.#refuse("registry_unavailable", this.#host.ports.clock.wallSeconds());
       else if (kept === undefined || kept.keyFingerprint === principal.keyFingerprint) {
-        this.#answer({ kind: "admitted", principal, kept });
+        this.#admit(principal, kept);
       } else {
         this.#judgeKept(principal, kept);
       }
@@ -155,8 +155,14 @@ export class Entrance {
       const key = record?.device?.keys.find(({ fingerprint }) => fingerprint === kept.keyFingerprint);
       const mayVerify =
         key !== undefined && findKeyRefusal(key, principal.policy, clock.wallSeconds()) === undefined;
-      this.#answer({ kind: "admitted", principal, kept: mayVerify ? kept : undefined });
+      this.#admit(principal, mayVerify ? kept : undefined);
     });
+  }
+
+  #admit(principal: DevicePrincipal, kept: KeptSession | undefined): void {
+    // While it waited its right may have ended: admission says why.
+    if (this.#host.ports.clock.wallSeconds() >= principal.deadlineSeconds) this.#askAdmission();
+    else this.#answer({ kind: "admitted", principal, kept });
   }
 
   #refuse(

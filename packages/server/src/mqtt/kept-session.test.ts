@@ -217,6 +217,29 @@ test("Clean Start 1 ends the Session there was [MQTT-3.1.2-4]", async () => {
   assert.deepEqual(next.of("publish"), []);
 });
 
+for (const [name, connectClean] of [
+  ["3.1.1", (world: World) => world.connect(4)],
+  ["5.0", (world: World) => world.connect(5)],
+] as const) {
+  test(`Clean Start 1 ends the Session also where it takes it from a connection that lives (${name}) [MQTT-3.1.2-4]`, async () => {
+    const world = await World.create();
+    const first = connect4(world);
+    first.subscribe(commands);
+    await world.time.advance(0);
+    await command(world, "old");
+
+    const clean = connectClean(world);
+    await world.time.advance(0);
+    clean.lose();
+    await world.time.advance(0);
+    const next = connect4(world);
+    await world.time.advance(0);
+
+    assert.equal(next.of("connack")[0]?.sessionPresent, false);
+    assert.deepEqual(next.of("publish"), []);
+  });
+}
+
 test("the Session Expiry Interval is capped at a day, and the cap is told", async () => {
   const world = await World.create();
 
@@ -454,6 +477,163 @@ test("a Session resumed with Session Expiry Interval 0 ends with that connection
 
   assert.equal(last.of("connack")[0]?.sessionPresent, true);
   assert.equal(next.of("connack")[0]?.sessionPresent, false);
+});
+
+/** A store whose writes of Sessions are done, in order, when they are released. */
+async function slowWorld(): Promise<{ world: World; writes: (() => void)[] }> {
+  const writes: (() => void)[] = [];
+  const late = <T>(write: () => Promise<T>): Promise<T> =>
+    new Promise((resolve, reject) => {
+      writes.push(() => write().then(resolve, reject));
+    });
+  const world = await World.create({
+    wrap: (store) => {
+      const { saveSession, leaveSession, queueCommand } = store;
+      store.saveSession = (...all) => late(() => saveSession.apply(store, all));
+      store.leaveSession = (...all) => late(() => leaveSession.apply(store, all));
+      store.queueCommand = (...all) => late(() => queueCommand.apply(store, all));
+      return store;
+    },
+  });
+  return { world, writes };
+}
+
+async function releaseAll(world: World, writes: (() => void)[]): Promise<void> {
+  for (let write = writes.shift(); write !== undefined; write = writes.shift()) {
+    write();
+    await world.time.advance(0);
+  }
+}
+
+test("a command that becomes durable after a takeover goes out on the connection that has the Session now", async () => {
+  const { world, writes } = await slowWorld();
+  const first = connect4(world);
+  first.subscribe(commands);
+  await releaseAll(world, writes);
+  await command(world, "go");
+
+  const next = connect4(world);
+  await releaseAll(world, writes);
+
+  assert.deepEqual(
+    next.of("publish").map(({ payload, dup }) => [text(payload), dup]),
+    [["go", false]],
+  );
+});
+
+test("a device that comes back while its Session is being stored finds it", async () => {
+  const { world, writes } = await slowWorld();
+  const first = connect4(world);
+  first.lose();
+  const next = connect4(world);
+  await world.time.advance(0);
+  const before = next.of("connack").length;
+
+  await releaseAll(world, writes);
+
+  assert.equal(before, 0);
+  assert.equal(next.of("connack")[0]?.sessionPresent, true);
+});
+
+test("a command that waits for the store when its device comes back is sent again with DUP, once", async () => {
+  const { world, writes } = await slowWorld();
+  const first = connect4(world);
+  first.subscribe(commands);
+  await releaseAll(world, writes);
+  first.lose();
+  await command(world, "go");
+  const second = connect4(world);
+  await releaseAll(world, writes);
+  second.lose();
+
+  const third = connect4(world);
+  await releaseAll(world, writes);
+
+  assert.deepEqual(
+    [second, third].map((client) => client.of("publish").map(({ payload, dup }) => [text(payload), dup])),
+    [[["go", false]], [["go", true]]],
+  );
+});
+
+test("a config in flight that does not fit the next connection's Receive Maximum is sent when there is room", async () => {
+  const world = await World.create();
+  await world.store.modifyConfig(world.device(), bytes("every: 60"), 0);
+  const first = connect5(world, 600);
+  first.subscribe(commands);
+  await command(world, "go");
+  first.subscribe(config);
+  await world.time.advance(0);
+
+  const narrow = connect5(world, 600, { properties: { sessionExpiryInterval: 600, receiveMaximum: 1 } });
+  await world.time.advance(0);
+  acknowledgeAll(narrow);
+  await world.time.advance(0);
+
+  assert.deepEqual(
+    narrow.of("publish").map(({ payload }) => text(payload)),
+    ["go", "every: 60"],
+  );
+});
+
+test("a config that was being looked up for a connection that is taken over goes out on the next one", async () => {
+  const late: (() => void)[] = [];
+  const world = await World.create({
+    wrap: (store) => {
+      const lookUpConfig = store.lookUpConfig.bind(store);
+      store.lookUpConfig = (ref, answer) => lookUpConfig(ref, (one) => late.push(() => answer(one)));
+      return store;
+    },
+  });
+  const first = connect4(world);
+  first.subscribe(config);
+  await world.time.advance(0);
+  const next = connect4(world);
+  await world.time.advance(0);
+
+  for (const answer of late) answer();
+  await world.time.advance(0);
+
+  assert.equal(next.of("publish").length, 1);
+});
+
+test("a device made anew under its name has no part in the Session of the one that was deleted and still lives", async () => {
+  const world = await World.create();
+  const first = connect4(world);
+  first.subscribe(commands);
+  await world.time.advance(0);
+  const second = new DeviceKey("second");
+
+  // In one turn: the old connection does not know yet.
+  const deleted = world.store.deleteDevice(world.device());
+  const made = world.createDevice("fern", [second.record]);
+  const next = world.connect(4, { cleanStart: false, token: second.token() });
+  await Promise.all([deleted, made]);
+  await world.time.advance(0);
+
+  assert.equal(next.of("connack")[0]?.sessionPresent, false);
+  assert.equal(first.isClosed, true);
+});
+
+test("a token that expires while its Session is looked up is refused, and not admitted to be cut at once", async () => {
+  const late: (() => void)[] = [];
+  const world = await World.create({
+    wrap: (store) => {
+      const lookUpSession = store.lookUpSession.bind(store);
+      store.lookUpSession = (ref, answer) => lookUpSession(ref, (one) => late.push(() => answer(one)));
+      return store;
+    },
+  });
+  const client = world.connect(5, { token: world.key.token({ exp: startSeconds + 2 }) });
+  await world.time.advance(2_000);
+
+  for (const answer of late) answer();
+  await world.time.advance(0);
+
+  assert.deepEqual(
+    client.packets.map((packet) => [packet.type, packet.type === "connack" && packet.reasonCode]),
+    [["connack", 0x87]],
+  );
+  assert.equal(world.diary.lines.at(-1), "refused token_expired authentic");
 });
 
 test("a SUBACK of a kept Session leaves when the subscription is durable, and says so when it cannot be", async () => {

@@ -12,22 +12,33 @@ import type { KeptSubscriptions, QueueCommandOutcome, SessionStore } from "../re
 
 const ownerBytes = 12;
 
+/** A Session's first saving, which its connections look at one after the other. */
+export interface Beginning {
+  isDurable: boolean;
+}
+
 export class KeptSessionWriter {
   readonly #store: SessionStore;
   readonly #device: DeviceRef;
   readonly #owner: string;
   #expirySeconds: number;
   #isOver = false;
+  #beginning: Readonly<Beginning> = { isDurable: true };
 
   constructor(
-    ports: { readonly registry: SessionStore; readonly random: Random },
+    ports: { readonly sessions: SessionStore; readonly random: Random },
     device: DeviceRef,
     expirySeconds: number,
   ) {
-    this.#store = ports.registry;
+    this.#store = ports.sessions;
     this.#device = device;
     this.#owner = hexEncode(ports.random.fill(new Uint8Array(ownerBytes)));
     this.#expirySeconds = expirySeconds;
+  }
+
+  /** While it is not durable, what the store takes is an older Session's. */
+  get beginning(): Readonly<Beginning> {
+    return this.#beginning;
   }
 
   /** @returns whether it is durable. */
@@ -37,8 +48,11 @@ export class KeptSessionWriter {
   ): Promise<boolean> {
     if (this.#isOver) return false;
     const whole = { ...session, expirySeconds: this.#expirySeconds, owner: this.#owner, isNew };
+    const beginning = { isDurable: false };
+    if (isNew) this.#beginning = beginning;
     try {
       await this.#store.saveSession(this.#device, whole);
+      beginning.isDurable = true;
       return true;
     } catch {
       // The store's own status tells of its trouble, and a device that is gone loses its connection anyway.
@@ -46,16 +60,14 @@ export class KeptSessionWriter {
     }
   }
 
-  /** @returns undefined where the store could not take it. */
-  async queueCommand(command: {
-    readonly subfolder: string;
-    readonly payload: Uint8Array;
-  }): Promise<QueueCommandOutcome | undefined> {
-    try {
-      return await this.#store.queueCommand(this.#device, { ...command, isSentNow: true });
-    } catch {
-      return undefined;
-    }
+  /** @param answer gets undefined where the store could not take it. */
+  queueCommand(
+    command: { readonly subfolder: string; readonly payload: Uint8Array },
+    answer: (outcome: QueueCommandOutcome | undefined) => void,
+  ): void {
+    this.#store
+      .queueCommand(this.#device, { ...command, isSentNow: true })
+      .then(answer, () => answer(undefined));
   }
 
   /** The device has it. Should this be lost, it gets the command again, with DUP. */
@@ -66,6 +78,11 @@ export class KeptSessionWriter {
   /** DISCONNECT named another Session Expiry Interval (MQTT 5.0 §3.14.2.2.2). */
   changeExpiry(expirySeconds: number): void {
     this.#expirySeconds = expirySeconds;
+  }
+
+  /** It goes on where another connection stopped. */
+  goOn(beginning: Readonly<Beginning>): void {
+    this.#beginning = beginning;
   }
 
   /** Another connection of the device goes on with it. */

@@ -21,15 +21,15 @@ import { encodePingresp, encodePuback, encodeSuback, encodeUnsuback } from "@may
 import type { Admission, DevicePrincipal } from "../auth/admission.ts";
 import { rejudge } from "../auth/rejudgement.ts";
 import type { AdmissionRecord } from "../registry/model.ts";
-import type { KeptSession } from "../registry/session-store.ts";
+import type { KeptCommand, KeptSession } from "../registry/session-store.ts";
 import type { LookUp } from "../registry/store.ts";
 import { eventBytesMax, type Intake, stateBytesMax } from "../telemetry/intake.ts";
 import { ActivityNotes } from "./activity-notes.ts";
-import type { BridgePorts, CommandOutcome } from "./bridge.ts";
+import type { CommandOutcome, EnginePorts } from "./bridge.ts";
 import { type CloseReason, reasonOnWire } from "./close-reason.ts";
 import type { ConnectRequest } from "./connect-request.ts";
 import { Downlink, type DownlinkOwner, type DownlinkState } from "./downlink.ts";
-import { KeptSessionWriter } from "./kept-session.ts";
+import { type Beginning, KeptSessionWriter } from "./kept-session.ts";
 import { drainWaitMillis, messageIdBytesMax, sessionExpirySecondsMax } from "./limits.ts";
 import type { Load } from "./load.ts";
 import type { LinkFacts } from "./observer.ts";
@@ -57,6 +57,8 @@ export interface SessionCarrier {
   readonly isOutgoingFull: boolean;
   /** Has the session judged again. */
   rejudgeLater(): void;
+  /** Gives a command to the connection that has the device's Session now, if any. */
+  passOn(principal: DevicePrincipal, command: KeptCommand): void;
   /** @param reasonString tells the peer this instead of the reason's own. */
   end(because: CloseReason, reasonString?: string): void;
 }
@@ -70,6 +72,11 @@ export interface SessionOrder {
   readonly sessionExpirySeconds: number;
   /** The Session is kept, or was before and goes on until this connection ends. */
   readonly isKept: boolean;
+}
+
+/** What another connection of the same Session goes on with. */
+export interface HandedOver extends DownlinkState {
+  readonly beginning: Readonly<Beginning> | undefined;
 }
 
 /** Shared by all sessions of the bridge. */
@@ -95,7 +102,7 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
   readonly kept: KeptSessionWriter | undefined;
   /** Undefined where CONNECT named no Authentication Method. */
   readonly #reauthentication: Reauthentication | undefined;
-  readonly #ports: BridgePorts;
+  readonly #ports: EnginePorts;
   readonly #carrier: SessionCarrier;
   #user: TopicUser;
   #topics: PublishTopics;
@@ -109,7 +116,7 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
   readonly #askedSessionExpirySeconds: number;
   #isClosed = false;
 
-  constructor(ports: BridgePorts, services: SessionServices, carrier: SessionCarrier, order: SessionOrder) {
+  constructor(ports: EnginePorts, services: SessionServices, carrier: SessionCarrier, order: SessionOrder) {
     const { request, principal, link } = order;
     this.#ports = ports;
     this.#carrier = carrier;
@@ -305,26 +312,28 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
    * The first thing a session does behind its CONNACK.
    * @param found what was kept of the Session, by another connection or the store; a new one begins without.
    */
-  begin(found: DownlinkState | KeptSession | undefined): void {
+  begin(found: HandedOver | KeptSession | undefined): void {
     if (found === undefined) {
       this.#save(true);
       return;
     }
-    if ("inFlight" in found) this.downlink.takeOver(found);
-    else this.downlink.resume(found);
+    if ("inFlight" in found) {
+      if (found.beginning !== undefined) this.kept?.goOn(found.beginning);
+      this.downlink.takeOver(found);
+    } else this.downlink.resume(found);
     this.#save();
   }
 
   /** The client wants nothing of the Session that was kept before: Clean Start 1. */
   endKeptBefore(): void {
     const { registry, deviceId } = this.#principal;
-    this.#ports.registry.endSession({ ...registry, device: deviceId }).catch(() => undefined);
+    this.#ports.sessions.endSession({ ...registry, device: deviceId }).catch(() => undefined);
   }
 
   /** Another connection of the device goes on with its Session: what there is to go on with. */
-  handOver(): DownlinkState {
+  handOver(): HandedOver {
     this.kept?.handedOn();
-    return this.downlink.handOver();
+    return { ...this.downlink.handOver(), beginning: this.kept?.beginning };
   }
 
   /** Takes nothing more from `atMillis` on; then ends when what was taken is durable, or soon after. */
@@ -379,6 +388,16 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
     this.#carrier.reschedule();
   }
 
+  /** A command of its Session is durable, and may be none of those it began with. */
+  takeKept(command: KeptCommand): void {
+    // What the store takes while a Session begins was an older one's.
+    if (this.kept?.beginning.isDurable === true) this.downlink.takeKept(command);
+  }
+
+  passOn(command: KeptCommand): void {
+    this.#carrier.passOn(this.#principal, command);
+  }
+
   end(because: CloseReason, reasonString?: string): void {
     this.#carrier.end(because, reasonString);
   }
@@ -395,7 +414,7 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
   #answerSubscribe(packetIdentifier: number, { reasonCodes, wantsConfig }: SubscribeAnswer): void {
     const answer = (codes: readonly number[]) => {
       const suback = { type: "suback", packetIdentifier, reasonCodes: codes } as const;
-      if (this.#reply(encodeSuback(suback, this.version)) && wantsConfig) this.downlink.sendConfig();
+      if (this.#reply(encodeSuback(suback, this.version)) && wantsConfig) this.downlink.configChanged();
     };
     if (this.kept === undefined) {
       answer(reasonCodes);

@@ -131,23 +131,6 @@ export function sessionStoreContract(adapter: string, open: OpenStore): void {
     assert.equal(found(store), undefined);
   });
 
-  promises("a look-up finds what was written before it was asked, durable or not yet", async ({ store }) => {
-    const afterSave = Promise.withResolvers<LookUp<KeptSession>>();
-    const afterEnd = Promise.withResolvers<LookUp<KeptSession>>();
-
-    const saved = store.saveSession(gauge, sessionOf("c1"));
-    store.lookUpSession(gauge, afterSave.resolve);
-    const found = await afterSave.promise;
-    await saved;
-    const ended = store.endSession(gauge, "c1");
-    store.lookUpSession(gauge, afterEnd.resolve);
-    const gone = await afterEnd.promise;
-    await ended;
-
-    assert.ok(found !== undefined && found !== "unavailable");
-    assert.equal(gone, undefined);
-  });
-
   promises("only its owner leaves or ends a Session, and leaving is once", async ({ store, time }) => {
     await store.saveSession(gauge, sessionOf("c1"));
     await store.saveSession(gauge, sessionOf("c2", { isNew: false }));

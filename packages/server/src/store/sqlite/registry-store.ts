@@ -53,7 +53,6 @@ import { RegistryReader } from "./registry-reader.ts";
 import { registryMigrations } from "./registry-schema.ts";
 import { acquireServeLock, type ServeLock } from "./serve-lock.ts";
 import { siblingScript } from "./writer-thread.ts";
-import { WritesUnderWay } from "./writes-under-way.ts";
 
 /** How long a writer waits for a writer of another process. */
 const BUSY_MILLIS = 5_000;
@@ -124,7 +123,6 @@ class SqliteRegistryStore implements RegistryStore {
   readonly #options: SqliteRegistryStoreOptions;
   readonly #queue: RegistryQueue;
   readonly #activity = new ActivityQueue();
-  readonly #sessionWrites = new WritesUnderWay();
   readonly #records = new AuthenticationQueue();
   readonly #cancels = new Map<string, CancelTimer>();
   #opened: { readonly reader: RegistryReader; readonly feed: ChangeFeed } | undefined;
@@ -254,35 +252,29 @@ class SqliteRegistryStore implements RegistryStore {
     answer(this.#tryRead((reader) => reader.lookUpConfig(ref)));
   }
 
-  /** Answers synchronously, unless the device's Session is being written: then when that is done. */
   lookUpSession(ref: DeviceRef, answer: (session: LookUp<KeptSession>) => void): void {
-    this.#sessionWrites.before(devicePathOf(ref), () =>
-      answer(this.#tryRead((reader) => reader.lookUpSession(ref, this.#nowMs()))),
-    );
+    answer(this.#tryRead((reader) => reader.lookUpSession(ref, this.#nowMs())));
   }
 
   saveSession(ref: DeviceRef, session: SessionToSave): Promise<void> {
-    return this.#sessionWrites.track(devicePathOf(ref), this.#write("saveSession", { ref, session }));
+    return this.#write("saveSession", { ref, session });
   }
 
   leaveSession(ref: DeviceRef, owner: string, expirySeconds: number): Promise<void> {
-    const write = this.#write("leaveSession", { ref, owner, expirySeconds });
-    return this.#sessionWrites.track(devicePathOf(ref), write);
+    return this.#write("leaveSession", { ref, owner, expirySeconds });
   }
 
   endSession(ref: DeviceRef, owner?: string): Promise<void> {
-    const write = this.#write("endSession", { ref, ...(owner === undefined ? {} : { owner }) });
-    return this.#sessionWrites.track(devicePathOf(ref), write);
+    return this.#write("endSession", { ref, ...(owner === undefined ? {} : { owner }) });
   }
 
   queueCommand(ref: DeviceRef, command: CommandToQueue): Promise<QueueCommandOutcome> {
     const copy = { ...command, payload: new Uint8Array(command.payload) };
-    return this.#sessionWrites.track(devicePathOf(ref), this.#write("queueCommand", { ref, command: copy }));
+    return this.#write("queueCommand", { ref, command: copy });
   }
 
   removeCommand(ref: DeviceRef, packetIdentifier: number): Promise<void> {
-    const write = this.#write("removeCommand", { ref, packetIdentifier });
-    return this.#sessionWrites.track(devicePathOf(ref), write);
+    return this.#write("removeCommand", { ref, packetIdentifier });
   }
 
   recordActivity(update: ActivityUpdate): void {
@@ -440,8 +432,4 @@ class SqliteRegistryStore implements RegistryStore {
   #nowMs(): number {
     return Math.round(this.#options.clock.wallSeconds() * 1000);
   }
-}
-
-function devicePathOf({ project, location, registry, device }: DeviceRef): string {
-  return `${project}/${location}/${registry}/${device}`;
 }
