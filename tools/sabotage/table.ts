@@ -11,6 +11,7 @@ import { agentRenewalRows } from "./rows-agent-renewal.ts";
 import { authenticationSabotages } from "./rows-authentication.ts";
 import { evidenceSabotages } from "./rows-evidence.ts";
 import { mqtt5Sabotages } from "./rows-mqtt5.ts";
+import { renewalSabotages } from "./rows-renewal.ts";
 import { selfClockSabotages } from "./rows-self-clock.ts";
 import { sessionSabotages } from "./rows-sessions.ts";
 import { signedTimeSabotages } from "./rows-signed-time.ts";
@@ -659,4 +660,5 @@ export const sabotages: readonly Sabotage[] = [
   ...mqtt5Sabotages,
   ...evidenceSabotages,
   ...interleavingRows,
+  ...renewalSabotages,
 ];

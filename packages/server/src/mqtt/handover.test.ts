@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DeviceKey, fernPath, startSeconds, type TestClient, World } from "../../test/bridge-world.ts";
-import { handoverWaitMillis } from "./limits.ts";
 
 const text = (bytes: Uint8Array | undefined) => Buffer.from(bytes ?? []).toString();
 const bytes = (content: string) => new Uint8Array(Buffer.from(content));
@@ -37,7 +36,7 @@ test("without the client's DISCONNECT the old socket is closed after 2 s, and no
   const old = connectKept(world);
   handOver(world);
 
-  await world.time.advance(handoverWaitMillis - 1);
+  await world.time.advance(1_999);
   const before = old.isClosed;
   await world.time.advance(1);
 

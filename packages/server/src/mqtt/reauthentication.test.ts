@@ -376,18 +376,24 @@ test("a device made anew under its old name does not inherit the session by its 
   assert.equal(world.diary.lines.at(-1), "disconnected fern device_deleted");
 });
 
-test("a device blocked while its new token is judged loses the session all the same", async () => {
+test("a key revoked while the token it signed is judged does not live on in the session", async () => {
   const { world, answers, late } = await worldOfLateAnswers();
+  const second = new DeviceKey("second");
+  await world.store.updateDevice(world.device(), { keys: [world.key.record, second.record] });
   const client = world.connectByMethod();
   late.on = true;
-  client.authenticate(tokenAt(world, 1));
+  client.authenticate(tokenAt(world, 1, second));
   late.on = false;
 
-  await world.store.updateDevice(world.device(), { blocked: true });
+  await world.store.updateDevice(world.device(), { keys: [world.key.record, second.inState("revoked")] });
+  await world.time.advance(1_000);
+  const underTheOldKey = client.isClosed;
   answers[0]?.();
   await world.time.advance(1_000);
 
+  assert.equal(underTheOldKey, false);
   assert.equal(client.isClosed, true);
+  assert.equal(world.diary.lines.at(-1), "disconnected fern key_revoked");
 });
 
 test("without leave to send problem information, or room for it, AUTH carries the method alone [MQTT-3.1.2-29]", async () => {
