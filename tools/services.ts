@@ -24,7 +24,6 @@ export const services = {
   mosquitto_pub: { aptPackage: "mosquitto-clients", probe: onPath("mosquitto_pub") },
   mosquitto_sub: { aptPackage: "mosquitto-clients", probe: onPath("mosquitto_sub") },
   curl: { aptPackage: "curl", probe: onPath("curl") },
-  python3: { aptPackage: "python3", probe: onPath("python3") },
   openssl: { aptPackage: "openssl", probe: onPath("openssl") },
   python3: { aptPackage: "python3", probe: onPath("python3") },
   strace: { aptPackage: "strace", probe: onPath("strace") },
