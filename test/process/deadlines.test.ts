@@ -80,10 +80,12 @@ async function rehearse(ca: string): Promise<number> {
   return Math.ceil((1.5 * millis * listenerCount) / rehearsalCount / 1000);
 }
 
-/** The gauges of what the bridge holds for devices; healthy ones stay at 1. */
+/** The gauges of what the bridge holds; of health and of clocks 0 says nothing. */
 async function findHeld(): Promise<Readonly<Record<string, number>>> {
   const gauges = [...(await fleet.gauges())];
-  return Object.fromEntries(gauges.filter(([name, value]) => !name.endsWith("_healthy") && value !== 0));
+  return Object.fromEntries(
+    gauges.filter(([name, value]) => !/_(healthy|seconds)$/.test(name) && value !== 0),
+  );
 }
 
 /** The last socket is closed a moment after its peer heard of it, and the last facts are written: asks for at most 5 s. */
