@@ -185,4 +185,13 @@ export const renewalSabotages: readonly Sabotage[] = [
     test: `${MQTT}/bridge.test.ts`,
     name: "a drain of many sessions ends them in groups",
   },
+  {
+    promise: "A fleet that comes back all at once does not starve the one that is here.",
+    deed: "begin every handshake at once",
+    file: "packages/server/src/host/accept-gate.ts",
+    find: "if (this.#waiting.size === 0 && this.#tokens >= 1) {",
+    replace: "if (this.#waiting.size === 0) {",
+    test: "packages/server/src/host/accept-gate.test.ts",
+    name: "a burst begins at once",
+  },
 ];

@@ -1,15 +1,17 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect as connectTcp } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
 import type { ByteLink } from "@mayfly/core";
+import { VirtualTime } from "../../test/bridge-world.ts";
+import { AcceptGate, acceptsBurst, acceptsWaitingMax } from "./accept-gate.ts";
 import { createMqttListener, outgoingBytesMax } from "./mqtt-listener.ts";
 import { openServerIdentity, type ServerIdentity } from "./server-identity.ts";
-import { systemClock } from "./system-ports.ts";
+import { systemClock, systemTimers } from "./system-ports.ts";
 import { TlsSessionStore } from "./tls-session-store.ts";
 
 let base: string;
@@ -29,15 +31,17 @@ before(async () => {
 after(() => rmSync(base, { recursive: true }));
 
 /** A listener whose bridge echoes what it receives and keeps its links. */
-async function listen() {
+async function listen(gate = new AcceptGate({ clock: systemClock, timers: systemTimers })) {
   const links: ByteLink[] = [];
   const closed: string[] = [];
+  const errors: string[] = [];
   const sessions = new TlsSessionStore({ monotonicMillis: systemClock.monotonicMillis });
   const server = createMqttListener({
     identity,
     sessions,
+    gate,
     connectionsMax: 100,
-    onClientError: () => {},
+    onClientError: (code) => errors.push(code),
     bridge: {
       open(link) {
         links.push(link);
@@ -56,7 +60,7 @@ async function listen() {
     await once(socket, "secureConnect");
     return socket;
   };
-  return { server, links, closed, sessions, dial };
+  return { server, links, closed, errors, sessions, dial, port };
 }
 
 async function echo(socket: TLSSocket): Promise<string> {
@@ -144,4 +148,38 @@ test("a peer that reads nothing is cut when more waits for it than the bound all
   await gone;
 
   assert.deepEqual(closed, ["slow_reader"]);
+});
+
+test("beyond the pace a connection waits for its handshake, and loses nothing of what it sent meanwhile", async (t) => {
+  const time = new VirtualTime();
+  const gate = new AcceptGate({ clock: time, timers: time });
+  for (let i = 0; i < acceptsBurst; i++) gate.enter(() => undefined);
+  const { server, dial, port } = await listen(gate);
+  t.after(() => server.close());
+  const gone = connectTcp(port, "127.0.0.1");
+  await once(gone, "connect");
+  const dialling = dial();
+  while (gate.waiting < 2) await once(server, "connection");
+  gone.destroy();
+  while (gate.waiting > 1) await new Promise(setImmediate);
+
+  await time.advance(1_000);
+  const socket = await dialling;
+
+  assert.equal(await echo(socket), "ping");
+  socket.end();
+});
+
+test("when the line for a handshake is full, one more is closed at once", async (t) => {
+  const time = new VirtualTime();
+  const gate = new AcceptGate({ clock: time, timers: time });
+  for (let i = 0; i < acceptsBurst + acceptsWaitingMax; i++) gate.enter(() => undefined);
+  const { server, errors, port } = await listen(gate);
+  t.after(() => server.close());
+
+  const late = connectTcp(port, "127.0.0.1");
+  late.on("error", () => undefined);
+  await once(late, "close");
+
+  assert.deepEqual(errors, ["too_many_waiting"]);
 });

@@ -3,9 +3,12 @@
  *
  * The bridge is a pure machine; here its writes become socket writes and its pauses TCP backpressure. A peer
  * that reads slower than we are willing to remember is cut, and a peer that will not finish closing is cut too.
+ * Handshakes begin at the pace of the `accept-gate.ts`.
  */
+import type { Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import type { ByteLink, ByteLinkEvents } from "@mayfly/core";
+import type { AcceptGate } from "./accept-gate.ts";
 import type { ServerIdentity } from "./server-identity.ts";
 import { tlsOptions } from "./tls-options.ts";
 import type { TlsSessionStore } from "./tls-session-store.ts";
@@ -27,6 +30,7 @@ export function createMqttListener(options: {
   readonly identity: ServerIdentity;
   readonly bridge: LinkTaker;
   readonly sessions: TlsSessionStore;
+  readonly gate: AcceptGate;
   readonly connectionsMax: number;
   /** A handshake or socket failed before the bridge knew of it. */
   readonly onClientError: (code: string) => void;
@@ -34,11 +38,33 @@ export function createMqttListener(options: {
   const server = createServer({ ...tlsOptions(options.identity), pauseOnConnect: false });
   server.maxConnections = options.connectionsMax;
   options.sessions.attach(server);
+  paceHandshakes(server, options.gate, options.onClientError);
   server.on("secureConnection", (socket) => attachLink(socket, options.bridge));
   server.on("tlsClientError", (error: NodeJS.ErrnoException) =>
     options.onClientError(error.code ?? "unknown"),
   );
   return server;
+}
+
+/** TLS's own listener begins a connection's handshake as soon as it is called: it is called when the turn comes. */
+function paceHandshakes(server: Server, gate: AcceptGate, onClientError: (code: string) => void): void {
+  const begin = server.listeners("connection");
+  server.removeAllListeners("connection");
+  server.on("connection", (socket: Socket) => {
+    const ignore = () => undefined;
+    let leave: (() => void) | undefined;
+    const gone = () => leave?.();
+    socket.on("error", ignore);
+    socket.on("close", gone);
+    leave = gate.enter(() => {
+      socket.off("error", ignore);
+      socket.off("close", gone);
+      for (const listener of begin) listener.call(server, socket);
+    });
+    if (leave !== undefined) return;
+    onClientError("too_many_waiting");
+    socket.destroy();
+  });
 }
 
 function attachLink(socket: TLSSocket, bridge: LinkTaker): void {

@@ -20,6 +20,7 @@ import type { RegistryStore } from "../registry/store.ts";
 import { openSqliteRegistryStore } from "../store/sqlite/index.ts";
 import type { Backbone } from "../telemetry/backbone.ts";
 import { createSelfClock, type SelfClock } from "../time/self-clock.ts";
+import { AcceptGate } from "./accept-gate.ts";
 import { ensureBootstrapToken } from "./bootstrap-token.ts";
 import { checkSelfClock, logSelfClock } from "./clock-report.ts";
 import { createClockSync } from "./clock-sync.ts";
@@ -203,10 +204,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       { tls: tlsOptions(identity) },
     );
     const sessions = new TlsSessionStore({ monotonicMillis: systemClock.monotonicMillis });
+    const gate = new AcceptGate({ clock: systemClock, timers: systemTimers });
+    undo.push(() => gate.close());
     const mqtt = createMqttListener({
       identity,
       bridge,
       sessions,
+      gate,
       connectionsMax: options.connectionMax ?? connectionMaxDefault,
       onClientError: (code) => metrics.tlsFailed(code),
     });
