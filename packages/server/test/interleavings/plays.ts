@@ -16,6 +16,9 @@ const receiveMaximum = 20;
 const socketsPerDeviceMax = 5;
 const tokensKept = 4;
 const outgoingFullBytes = 2_000_000;
+/** Shorter than the shortest Keep Alive that is asked for. */
+const pingMillis = 15_000;
+const passMillisMax = 700_000;
 
 export type Play = (arena: Arena) => void | Promise<void>;
 
@@ -42,7 +45,7 @@ function tokenFor(arena: Arena, device: Device): TokenFacts {
   const token = paperToken({
     key: choice.of(Object.keys(device.registered.keys)),
     iat,
-    exp: iat + choice.of([20, 100, 600, 600, 3600, 3600, 3600]),
+    exp: iat + choice.of([20, 100, 100, 130, 600, 600, 3600]),
     sub: pathOf(device),
     flaw: choice.percent(4) ? choice.of(flaws) : "none",
   });
@@ -280,9 +283,29 @@ function nextRegistered(arena: Arena, name: string, before: Registered): Registe
 }
 
 const pass: Play = async (arena) => {
-  const millis = arena.choice.of([1, 20, 300, 1_000, 1_000, 2_000, 5_000, 5_000, 11_000, 30_000, 120_000]);
+  const millis = arena.choice.of([
+    1, 20, 300, 1_000, 1_000, 2_000, 5_000, 5_000, 11_000, 30_000, 120_000, 700_000,
+  ]);
   arena.tell(`${millis} ms pass`);
   await arena.settle(millis);
+};
+
+/** To half a second before, or behind, the deadline that some device's token gives; no peer is silent meanwhile. */
+const passToDeadline: Play = async (arena) => {
+  const { choice, time, house } = arena;
+  const tokens = arena.devices.flatMap((device) => device.tokens);
+  if (tokens.length === 0) return;
+  const deadline = choice.of(tokens).exp + house.graceSeconds;
+  const millis = Math.round((deadline - time.wallSeconds()) * 1000) + choice.of([-500, 500]);
+  if (millis <= 0 || millis > passMillisMax) return;
+  arena.tell(`${millis} ms pass, to a deadline`);
+  for (let left = millis; left > 0; left -= pingMillis) {
+    for (const { socket, isConnacked } of arena.devices.flatMap(({ sockets }) => sockets)) {
+      if (!isConnacked) continue;
+      socket.send({ cmd: "pingreq" }, () => arena.oracle.pingArrives(socket.name));
+    }
+    await arena.settle(Math.min(left, pingMillis));
+  }
 };
 
 const drain: Play = (arena) => {
@@ -313,6 +336,7 @@ const table: readonly (readonly [times: number, play: Play])[] = [
   [10, storeWrites],
   [3, register],
   [12, pass],
+  [3, passToDeadline],
   [1, drain],
 ];
 const deck: readonly Play[] = table.flatMap(([times, play]) => Array.from({ length: times }, () => play));

@@ -386,6 +386,12 @@ export class Oracle {
     const socket = this.#socket(name);
     const { device, session } = socket;
     expect(socket.phase === "live", `${name} ends by ${because} in phase ${socket.phase}`);
+    const asked = socket.authentication;
+    const mayBeRefused = asked?.states.some(
+      (state) => findDeadline(asked.token, state, this.#now, this.#house) === undefined,
+    );
+    // Its token was good when it was sent: the registry, or time, has moved on.
+    if (mayBeRefused === true) socket.faults.add("reauthentication_refused");
     checkEnd(socket, because, {
       house: this.#house,
       nowMillis: this.#time.monotonicMillis(),
