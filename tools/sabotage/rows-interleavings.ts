@@ -24,7 +24,7 @@ export const interleavingRows: readonly Sabotage[] = [
       "In no interleaving does the store's answer to an old connection's message acknowledge anything.",
     deed: "let a closed uplink go on acknowledging",
     file: "packages/server/src/mqtt/uplink.ts",
-    find: "    this.#isClosed = true;\n    this.#held.length = 0;",
+    find: "    this.#isClosed = true;\n    this.#ports.load.forget(this);",
     replace: "    this.#held.length = 0;",
   },
   {
