@@ -36,7 +36,7 @@ describe("sabotage", { concurrency: 2 }, () => {
     const rows = quick.filter(({ test: file }) => files.indexOf(file) % 2 === half);
     const tree = new SabotagedTree(ROOT, rows);
     after(() => tree.remove());
-    describe(`half ${half + 1}`, () => {
+    describe(`half ${half + 1}`, { concurrency: 1 }, () => {
       for (const sabotage of rows) {
         test(`the tests notice who would ${sabotage.deed}`, async () => {
           const outcome = await tree.try(sabotage);
