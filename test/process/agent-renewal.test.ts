@@ -39,12 +39,16 @@ async function renewOnce(device: string, mqtt: "4" | "5"): Promise<Line> {
   ]);
   const lines: Line[] = [];
   let rest = "";
+  let isToldToEnd = false;
   await new Promise<void>((resolve, reject) => {
     agent.stdout?.setEncoding("utf8").on("data", (text: string) => {
       const parts = (rest + text).split("\n");
       rest = parts.pop() ?? "";
       for (const part of parts) lines.push(JSON.parse(part) as Line);
-      if (lines.some(({ renewals }) => renewals > 0)) agent.kill("SIGTERM");
+      // Once: a second signal would not let it end in order.
+      if (isToldToEnd || !lines.some(({ renewals }) => renewals > 0)) return;
+      isToldToEnd = true;
+      agent.kill("SIGTERM");
     });
     let errors = "";
     agent.stderr?.setEncoding("utf8").on("data", (text: string) => {
