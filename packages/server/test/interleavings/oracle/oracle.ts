@@ -432,6 +432,7 @@ export class Oracle {
     socket.authentication = undefined;
     socket.faults.delete("reauthentication_refused");
     if (socket.session !== undefined) {
+      if (this.#mayHaveLostKey(socket.session)) socket.session.isUncertain = true;
       socket.session.key = token.key;
       socket.session.isOver = !isKeyGood(token.key, socket.device.registered);
     }
@@ -474,7 +475,10 @@ export class Oracle {
         const granted = packet.granted.join();
         // What cannot be kept, its right being gone, is not granted.
         const { session } = socket;
-        const isLost = session !== undefined && this.#mayHaveLostKey(session) && /^128(,128)*$/.test(granted);
+        const isLost =
+          session !== undefined &&
+          (session.isUncertain || this.#mayHaveLostKey(session)) &&
+          /^128(,128)*$/.test(granted);
         expect(
           isLost || granted === due?.granted.join(),
           `${what} grants ${granted}, should grant ${due?.granted}`,
