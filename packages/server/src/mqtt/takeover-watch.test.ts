@@ -118,7 +118,7 @@ test("a delayed CONNECT whose client leaves takes nobody's place", async () => {
   assert.equal(world.time.timersWaiting, 1);
 });
 
-test("a token that runs out while its CONNECT waits admits nobody for longer", async () => {
+test("a token that runs out while its CONNECT waits admits nobody, and takes nobody's place", async () => {
   const world = await World.create();
   await fight(world, takeoversFree + 5);
   await world.time.advance(takeoverDelayMillisMax);
@@ -129,8 +129,9 @@ test("a token that runs out while its CONNECT waits admits nobody for longer", a
 
   await world.time.advance(takeoverDelayMillisMax);
 
-  assert.equal(late.isClosed, true);
-  assert.equal(world.bridge.counts().connections, 0);
+  assert.equal(late.of("connack")[0]?.reasonCode, 5);
+  assert.equal(world.diary.lines.at(-1), "refused token_expired authentic");
+  assert.equal(world.bridge.counts().connections, 1);
 });
 
 test("planned renewals by new connections of our own agent are no fight, however many", async () => {
