@@ -337,7 +337,7 @@ export class Oracle {
         : {
             ...{ device, isKept: expirySeconds > 0, expirySeconds, key: asked.token.key, owner: undefined },
             ...{
-              endsSeconds: 0,
+              endsSeconds: Number.POSITIVE_INFINITY,
               isOver: false,
               isOverByKey: false,
               isUncertain: false,
@@ -348,7 +348,9 @@ export class Oracle {
             ...{ configHad: 0, generation: socket.generation },
           };
     session.expirySeconds = expirySeconds;
-    if (resumed && this.#mayHaveLostKey(session)) session.isUncertain = true;
+    // Past its end, it lives on what was written late.
+    const isPast = this.#now > session.endsSeconds;
+    if (resumed && (isPast || this.#mayHaveLostKey(session))) session.isUncertain = true;
     session.key = asked.token.key;
     if (isStale || (resumed && session.isOver)) session.isUncertain = true;
     session.isOver = !isKeyGood(session.key, device.registered);
