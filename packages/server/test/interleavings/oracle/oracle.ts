@@ -300,7 +300,12 @@ export class Oracle {
     note.commands.push({
       wasSubscribed: session?.commands !== undefined,
       ...{ payload, device: note, sentMillis: this.#time.monotonicMillis(), session, order: 0 },
-      ...{ outcome: undefined, writtenOn: [], mayHaveBeenSent: false, isAcknowledged: false },
+      ...{
+        outcome: undefined,
+        writtenOn: [],
+        mayHaveBeenSent: note.live !== undefined,
+        isAcknowledged: false,
+      },
     });
   }
 
