@@ -300,7 +300,12 @@ export class Oracle {
     note.commands.push({
       wasSubscribed: session?.commands !== undefined,
       ...{ payload, device: note, sentMillis: this.#time.monotonicMillis(), session, order: 0 },
-      ...{ outcome: undefined, writtenOn: [], mayHaveBeenSent: false, isAcknowledged: false },
+      ...{
+        outcome: undefined,
+        writtenOn: [],
+        mayHaveBeenSent: note.live !== undefined,
+        isAcknowledged: false,
+      },
     });
   }
 
@@ -337,7 +342,7 @@ export class Oracle {
         : {
             ...{ device, isKept: expirySeconds > 0, expirySeconds, key: asked.token.key, owner: undefined },
             ...{
-              endsSeconds: 0,
+              endsSeconds: Number.POSITIVE_INFINITY,
               isOver: false,
               isOverByKey: false,
               isUncertain: false,
@@ -348,7 +353,9 @@ export class Oracle {
             ...{ configHad: 0, generation: socket.generation },
           };
     session.expirySeconds = expirySeconds;
-    if (resumed && this.#mayHaveLostKey(session)) session.isUncertain = true;
+    // Past its end, it lives on what was written late.
+    const isPast = this.#now > session.endsSeconds;
+    if (resumed && (isPast || this.#mayHaveLostKey(session))) session.isUncertain = true;
     session.key = asked.token.key;
     if (isStale || (resumed && session.isOver)) session.isUncertain = true;
     session.isOver = !isKeyGood(session.key, device.registered);
@@ -432,6 +439,7 @@ export class Oracle {
     socket.authentication = undefined;
     socket.faults.delete("reauthentication_refused");
     if (socket.session !== undefined) {
+      if (this.#mayHaveLostKey(socket.session)) socket.session.isUncertain = true;
       socket.session.key = token.key;
       socket.session.isOver = !isKeyGood(token.key, socket.device.registered);
     }
@@ -474,7 +482,10 @@ export class Oracle {
         const granted = packet.granted.join();
         // What cannot be kept, its right being gone, is not granted.
         const { session } = socket;
-        const isLost = session !== undefined && this.#mayHaveLostKey(session) && /^128(,128)*$/.test(granted);
+        const isLost =
+          session !== undefined &&
+          (session.isUncertain || this.#mayHaveLostKey(session)) &&
+          /^128(,128)*$/.test(granted);
         expect(
           isLost || granted === due?.granted.join(),
           `${what} grants ${granted}, should grant ${due?.granted}`,
