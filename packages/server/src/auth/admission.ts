@@ -70,7 +70,12 @@ export interface AdmissionRequest {
 }
 
 export type AdmissionOutcome =
-  | { readonly kind: "admitted"; readonly principal: DevicePrincipal }
+  | {
+      readonly kind: "admitted";
+      readonly principal: DevicePrincipal;
+      /** All keys of the device on record when it was judged. */
+      readonly keys: readonly KeyRecord[];
+    }
   /**
    * `bridge_disabled`: the registry has this bridge switched off; told only to a peer that proved a key.
    * `registry_unavailable`: nobody was judged, since the registry could not be read; the peer may come again.
@@ -181,7 +186,7 @@ class AdmissionDesk implements Admission {
       const enabled = request.bridge === "mqtt" ? record?.registry.mqttEnabled : record?.registry.httpEnabled;
       outcome =
         enabled === true
-          ? { kind: "admitted", principal }
+          ? { kind: "admitted", principal, keys: record?.device?.keys ?? [] }
           : { kind: "refused", because: "bridge_disabled", serverSeconds };
     } catch (error) {
       if (!(error instanceof TokenError)) throw error;

@@ -65,7 +65,7 @@ interface Command {
   answer: Answer | undefined;
   readonly dueMillis: number;
   /** The store has it until the device acknowledges it. */
-  readonly isKept: boolean;
+  isKept: boolean;
 }
 type InFlight =
   | { readonly kind: "config"; readonly version: number; readonly payload: Uint8Array }
@@ -335,11 +335,25 @@ export class Downlink {
       } else {
         const { packetIdentifier } = outcome;
         const command = { packetIdentifier, subfolder, payload, answer, dueMillis };
+        this.#disown(packetIdentifier);
         this.#waiting.push({ ...command, isKept: true, mayHaveBeenSent: false });
         this.#sendWaiting();
         this.#owner.downlinkMoved();
       }
     });
+  }
+
+  /**
+   * The store has given this identifier anew: the Session in which it was given before is over, as when its key was
+   * retired just before this connection renewed it with another, and so is what the store had of it. The PUBACK
+   * that may still come is for the old command, and the new one waits for it.
+   */
+  #disown(packetIdentifier: number): void {
+    const item = this.#inFlight?.get(packetIdentifier);
+    if (item?.kind === "command") item.isKept = false;
+    const isOld = (one: Waiting) => one.packetIdentifier === packetIdentifier;
+    for (const { answer } of this.#waiting.filter(isOld)) answer?.("connection_lost");
+    this.#waiting = this.#waiting.filter((one) => !isOld(one));
   }
 
   /** Kept commands go out as the window allows; what is too large for this client is discarded [MQTT-3.1.2-25]. */
@@ -349,8 +363,9 @@ export class Downlink {
         this.#retryLater();
         return;
       }
-      const next = this.#waiting.shift();
-      if (next === undefined) return;
+      const [next] = this.#waiting;
+      if (next === undefined || this.#inFlight?.has(next.packetIdentifier)) return;
+      this.#waiting.shift();
       const { packetIdentifier, mayHaveBeenSent, ...command } = next;
       const topic = commandTopic(this.#owner.deviceInTopics, command.subfolder);
       if (!this.#publish(topic, command.payload, packetIdentifier, mayHaveBeenSent)) {

@@ -10,6 +10,7 @@
 import type { CancelTimer, DeviceName, NumericDate } from "@mayfly/core";
 import { type Authenticity, findKeyRefusal, TokenError } from "@mayfly/core/token";
 import type { Admission, AdmissionOutcome, DevicePrincipal } from "../auth/admission.ts";
+import type { KeyRecord } from "../registry/model.ts";
 import type { KeptSession } from "../registry/session-store.ts";
 import type { AdmissionQueue } from "./admission-queue.ts";
 import type { EnginePorts } from "./bridge.ts";
@@ -94,7 +95,7 @@ export class Entrance {
     this.#host.admission.admitDeviceToken({ deviceName, token, ownAgent, ...way }, (outcome) => {
       if (this.#isCancelled) return;
       if (outcome.kind === "refused") this.#refuse(outcome.because, outcome.serverSeconds);
-      else this.#delay(outcome.principal);
+      else this.#delay(outcome.principal, outcome.keys);
     });
   }
 
@@ -111,51 +112,39 @@ export class Entrance {
     this.#cancelDelay = undefined;
   }
 
-  #delay(principal: DevicePrincipal): void {
+  #delay(principal: DevicePrincipal, keys: readonly KeyRecord[]): void {
     const delayMillis = this.#host.takeoverDelay(this.#request, principal, this.#link);
     if (delayMillis === 0) {
-      this.#lookUpSession(principal);
+      this.#lookUpSession(principal, keys);
       return;
     }
     const { clock, timers } = this.#host.ports;
     this.delayEndsMillis = clock.monotonicMillis() + delayMillis + connectTimeoutMillis;
     this.#cancelDelay = timers.after(delayMillis, () => {
       this.#cancelDelay = undefined;
-      this.#lookUpSession(principal);
+      this.#lookUpSession(principal, keys);
     });
   }
 
-  #lookUpSession(principal: DevicePrincipal): void {
+  #lookUpSession(principal: DevicePrincipal, keys: readonly KeyRecord[]): void {
     // Where the registry keeps no Sessions there is none, and a live connection has its own.
     if (!principal.policy.keepSessions || this.#host.hasLiveSession(principal)) {
       this.#admit(principal, undefined);
       return;
     }
+    const { clock, sessions } = this.#host.ports;
     const device = { ...principal.registry, device: principal.deviceId };
-    this.#host.ports.sessions.lookUpSession(device, (kept) => {
+    sessions.lookUpSession(device, (kept) => {
       if (this.#isCancelled) return;
-      if (kept === "unavailable") this.#refuse("registry_unavailable", this.#host.ports.clock.wallSeconds());
-      else if (kept === undefined || kept.keyFingerprint === principal.keyFingerprint) {
-        this.#admit(principal, kept);
-      } else {
-        this.#judgeKept(principal, kept);
-      }
-    });
-  }
-
-  /** The Session was renewed last with another key than this one: where that has passed its date, so has the Session. */
-  #judgeKept(principal: DevicePrincipal, kept: KeptSession): void {
-    const { clock, registry } = this.#host.ports;
-    registry.lookUpAdmission({ ...principal.registry, device: principal.deviceId }, (record) => {
-      if (this.#isCancelled) return;
-      if (record === "unavailable") {
+      if (kept === "unavailable") {
         this.#refuse("registry_unavailable", clock.wallSeconds());
         return;
       }
-      const key = record?.device?.keys.find(({ fingerprint }) => fingerprint === kept.keyFingerprint);
-      const mayVerify =
-        key !== undefined && findKeyRefusal(key, principal.policy, clock.wallSeconds()) === undefined;
-      this.#admit(principal, mayVerify ? kept : undefined);
+      // The store ends a Session with its key's state; where that key has passed its date, it is over all the same.
+      const key = keys.find(({ fingerprint }) => fingerprint === kept?.keyFingerprint);
+      const isOver =
+        key === undefined || findKeyRefusal(key, principal.policy, clock.wallSeconds()) !== undefined;
+      this.#admit(principal, isOver ? undefined : kept);
     });
   }
 

@@ -378,6 +378,54 @@ test("a Session whose key has passed its date is over for the device's next key,
   assert.deepEqual(after.of("publish"), []);
 });
 
+test("an identifier the store gives anew waits for the PUBACK of the command that had it, and is not settled by it", async () => {
+  const late = { on: false, saves: [] as (() => void)[] };
+  const world = await World.create({
+    wrap: (store) => {
+      const saveSession = store.saveSession.bind(store);
+      store.saveSession = async (ref, session) => {
+        if (late.on) await new Promise<void>((resolve) => late.saves.push(resolve));
+        return saveSession(ref, session);
+      };
+      return store;
+    },
+  });
+  const second = new DeviceKey("second");
+  await world.store.updateDevice(world.device(), { keys: [world.key.record, second.record] });
+  const first = connect4(world);
+  first.subscribe(commands);
+  await world.time.advance(0);
+  first.lose();
+  await command(world, "old");
+  // The Session is taken up with another key; before that is stored the key it was kept under is retired.
+  late.on = true;
+  const next = world.connect(4, { cleanStart: false, token: second.token() });
+  await world.time.advance(0);
+  await world.store.updateDevice(world.device(), { keys: [world.key.inState("retired"), second.record] });
+  late.on = false;
+  for (const release of late.saves) release();
+  await world.time.advance(0);
+  const outcomes = await command(world, "new");
+
+  const sent = () =>
+    next.of("publish").map(({ payload, packetIdentifier }) => [text(payload), packetIdentifier]);
+  const beforeAcknowledging = sent();
+  const acknowledge = async () => {
+    next.send({ type: "puback", packetIdentifier: 1, reasonCode: 0 });
+    await world.time.advance(0);
+  };
+  await acknowledge();
+  const afterTheFirst = [...outcomes];
+  await acknowledge();
+
+  assert.deepEqual(beforeAcknowledging, [["old", 1]]);
+  assert.deepEqual(sent(), [
+    ["old", 1],
+    ["new", 1],
+  ]);
+  assert.deepEqual([afterTheFirst, outcomes], [[], ["delivered"]]);
+});
+
 test("a blocked device keeps its Session, and gets nothing from it while it is blocked", async () => {
   const world = await World.create();
   const first = connect4(world);
