@@ -9,7 +9,15 @@ import type { TLSSocket } from "node:tls";
 
 export type ProtocolVersion = 4 | 5;
 
-export const packetType = { connack: 2, suback: 9, pingresp: 13, disconnect: 14, auth: 15 } as const;
+export const packetType = {
+  connack: 2,
+  publish: 3,
+  puback: 4,
+  suback: 9,
+  pingresp: 13,
+  disconnect: 14,
+  auth: 15,
+} as const;
 
 export interface ConnectOrder {
   readonly version: ProtocolVersion;
@@ -49,10 +57,44 @@ export function subscribePacket(version: ProtocolVersion, topicFilter: string): 
   return packet(0x82, [Buffer.of(0, 1), ...noProperties, field(topicFilter), Buffer.of(1)]);
 }
 
+/** QoS 1, without properties. */
+export function publishPacket(
+  version: ProtocolVersion,
+  message: {
+    readonly topicName: string;
+    readonly packetIdentifier: number;
+    readonly payload: string;
+    readonly isDuplicate: boolean;
+  },
+): Buffer {
+  const { topicName, packetIdentifier, payload, isDuplicate } = message;
+  const noProperties = version === 5 ? [Buffer.of(0)] : [];
+  return packet(isDuplicate ? 0x3a : 0x32, [
+    field(topicName),
+    Buffer.of(packetIdentifier >> 8, packetIdentifier & 0xff),
+    ...noProperties,
+    Buffer.from(payload),
+  ]);
+}
+
+export function pubackPacket(packetIdentifier: number): Buffer {
+  return Buffer.of(0x40, 2, packetIdentifier >> 8, packetIdentifier & 0xff);
+}
+
+/** Reads the body of a QoS 1 PUBLISH with fewer than 128 bytes of properties. */
+export function readPublish(
+  version: ProtocolVersion,
+  body: Buffer,
+): { readonly packetIdentifier: number; readonly payload: string } {
+  const at = 2 + body.readUInt16BE(0);
+  const payloadAt = at + 2 + (version === 5 ? 1 + body.readUInt8(at + 2) : 0);
+  return { packetIdentifier: body.readUInt16BE(at), payload: body.subarray(payloadAt).toString() };
+}
+
 export const pingreqPacket: Buffer = Buffer.of(0xc0, 0);
 export const disconnectPacket: Buffer = Buffer.of(0xe0, 0);
 
-interface Received {
+export interface Received {
   readonly type: number;
   /** What follows the fixed header. */
   readonly body: Buffer;
@@ -76,9 +118,12 @@ export class RawConnection {
   #isGone = false;
   #because = "";
   #onGone: (() => void)[] = [];
+  readonly #others: (packet: Received) => void;
 
-  constructor(socket: TLSSocket) {
+  /** @param others Told of each packet nobody waits for. */
+  constructor(socket: TLSSocket, others: (packet: Received) => void = () => undefined) {
     this.#socket = socket;
+    this.#others = others;
     socket.setNoDelay(true);
     socket.on("data", (bytes: Buffer) => this.#take(bytes));
     socket.on("error", (error) => {
@@ -126,7 +171,10 @@ export class RawConnection {
   #received({ type, body }: Received): void {
     if (type === packetType.disconnect) this.#reasonCode = body[0] ?? 0;
     const [first] = this.#waiting;
-    if (first?.type !== type) return;
+    if (first?.type !== type) {
+      this.#others({ type, body });
+      return;
+    }
     this.#waiting.shift();
     first.resolve(Buffer.from(body));
   }

@@ -10,6 +10,7 @@ import { interleavingRows } from "./rows-interleavings.ts";
 import { agentRenewalRows } from "./rows-agent-renewal.ts";
 import { authenticationSabotages } from "./rows-authentication.ts";
 import { evidenceSabotages } from "./rows-evidence.ts";
+import { fleetRenewalRows } from "./rows-fleet-renewals.ts";
 import { mqtt5Sabotages } from "./rows-mqtt5.ts";
 import { renewalSabotages } from "./rows-renewal.ts";
 import { selfClockSabotages } from "./rows-self-clock.ts";
@@ -661,4 +662,5 @@ export const sabotages: readonly Sabotage[] = [
   ...evidenceSabotages,
   ...interleavingRows,
   ...renewalSabotages,
+  ...fleetRenewalRows,
 ];

@@ -35,10 +35,10 @@ export interface HouseOptions {
   readonly seed: string;
   readonly devices: number;
   readonly pieceBytesMax?: number;
-  readonly agent?: Partial<AgentOptions>;
+  readonly agent?: Partial<AgentOptions> | ((id: string) => Partial<AgentOptions>);
   /** The agents' timers run this much before their time, as a real event loop's may. */
   readonly timersEarlyMillis?: number;
-  readonly handlers?: AgentHandlers;
+  readonly handlers?: AgentHandlers | ((id: string) => AgentHandlers);
 }
 
 export interface Tenant {
@@ -150,8 +150,13 @@ export async function arrangeHouse(options: HouseOptions) {
     };
     const agent = createAgent(
       ports,
-      { ...registry, device: id, slot: 0, ...options.agent },
-      options.handlers,
+      {
+        ...registry,
+        device: id,
+        slot: 0,
+        ...(typeof options.agent === "function" ? options.agent(id) : options.agent),
+      },
+      typeof options.handlers === "function" ? options.handlers(id) : options.handlers,
     );
     const events: AgentEvent[] = [];
     agent.onEvent((event) => {
