@@ -194,4 +194,22 @@ export const renewalSabotages: readonly Sabotage[] = [
     test: "packages/server/src/host/accept-gate.test.ts",
     name: "a burst begins at once",
   },
+  {
+    promise: "A PUBACK settles the command it was sent for, also where the store gave its identifier anew.",
+    deed: "believe an identifier to name one command for good",
+    file: `${MQTT}/downlink.ts`,
+    find: "if (next === undefined || this.#inFlight?.has(next.packetIdentifier)) return;",
+    replace: "if (next === undefined) return;",
+    test: `${MQTT}/kept-session.test.ts`,
+    name: "an identifier the store gives anew",
+  },
+  {
+    promise: "A look-up of a Session that changed meanwhile is made again.",
+    deed: "answer with the Session there was",
+    file: `${MQTT}/session-turns.ts`,
+    find: "if (changes === turn.changes) turn.lookUps.shift()?.(session);",
+    replace: "if (changes <= turn.changes) turn.lookUps.shift()?.(session);",
+    test: `${MQTT}/session-turns.test.ts`,
+    name: "a look-up whose Session changed meanwhile",
+  },
 ];
