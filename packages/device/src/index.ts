@@ -9,12 +9,21 @@ export type { PublishOutcome } from "./outbox.ts";
 export type {
   AgentPorts,
   AgentSigner,
-  ClockTrust,
   Connect,
+  DatagramEvents,
+  DatagramLink,
+  DeviceTime,
   Es256MessageSigner,
+  I2cBus,
   LinkEvents,
+  OpenDatagram,
+  Readiness,
+  SmallStore,
+  TimeHint,
 } from "./ports.ts";
 export type { PublishAnswer, PublishOptions, PublishRefusal } from "./publisher.ts";
 export { agentUserName } from "./session/changeover.ts";
 export type { RefusalAction } from "./session/refusal.ts";
 export type { AgentEvent, AgentState, AgentStatus, RenewalKind } from "./status.ts";
+export { clockTime } from "./time/clock-time.ts";
+export type { TimeSample } from "./time/time-sample.ts";

@@ -1,10 +1,19 @@
 /**
  * Ports of the agent: what it asks of the machine it runs on.
  *
- * Time, chance, hashing, signing and the network come in here and nowhere else, so that one source
- * serves Node, a microcontroller and the simulator.
+ * Time, chance, hashing, signing, the network and the few bytes that outlive a restart come in here and nowhere else,
+ * so that one source serves Node, a microcontroller and the simulator.
  */
-import type { ByteLink, ByteLinkEvents, Clock, Es256Signer, Random, Sha256, Timers } from "@mayfly/core";
+import type {
+  ByteLink,
+  ByteLinkEvents,
+  Clock,
+  Es256Signer,
+  NumericDate,
+  Random,
+  Sha256,
+  Timers,
+} from "@mayfly/core";
 
 /**
  * Signs a whole message with a device key: SHA-256 and ECDSA P-256 in one operation.
@@ -20,10 +29,78 @@ export interface Es256MessageSigner {
 
 export type AgentSigner = Es256Signer | Es256MessageSigner;
 
-/** Whether the wall clock may be signed with, and how wrong it may be. */
-export type ClockTrust =
-  | { readonly kind: "ready"; readonly uncertaintySeconds: number }
+/** Whether tokens may be signed now, with which time, and how wrong that may be. */
+export type Readiness =
+  | { readonly kind: "ready"; readonly now: NumericDate; readonly uncertaintySeconds: number }
+  /** `because`: in words, for a status. */
   | { readonly kind: "waiting"; readonly because: string };
+
+/** The bridge's time, as it came with an answer that nobody signed. */
+export interface TimeHint {
+  readonly serverTime: NumericDate;
+  /** Monotonic instants between which the bridge wrote it. */
+  readonly sentMillis: number;
+  readonly receivedMillis: number;
+}
+
+/** The time of this device, as whoever signs and renews asks for it. */
+export interface DeviceTime {
+  readiness(): Readiness;
+  /**
+   * How wrong `readiness().now` may have become by a later monotonic instant if nothing better is learned until then,
+   * in seconds; at least what it is now.
+   */
+  uncertaintySecondsAt(monotonicMillis: number): number;
+  /**
+   * The bridge refused a token, and a wrong clock may be why: asks every source once more, within the rules of trust.
+   *
+   * @param hint What the bridge said its time is, where it did.
+   * @param settle Told once, never synchronously and within half a minute: whether `readiness()` answers otherwise now.
+   */
+  correct(hint: TimeHint | undefined, settle: (outcome: "corrected" | "unchanged") => void): void;
+}
+
+/** Small values that outlive a restart and a loss of power. */
+export interface SmallStore {
+  /**
+   * @param key 1 to 15 ASCII letters, digits and `-` (NVS has no longer ones).
+   * @returns What was last written and is known to be whole, at most {@link smallValueBytesMax} bytes.
+   */
+  read(key: string): Uint8Array | undefined;
+  /** Resolves when the value is durable; a crash before leaves the old value or the new one. Rejects when it cannot be kept. */
+  write(key: string, value: Uint8Array): Promise<void>;
+}
+
+export const smallValueBytesMax = 1_024;
+
+/** One peer over UDP: what comes from another address or port is never delivered. */
+export interface DatagramLink {
+  /** At most 1,200 bytes; may be lost, as any datagram. Before `opened` it is not sent. */
+  send(bytes: Uint8Array): void;
+  /** Idempotent; nothing is told afterwards. */
+  close(): void;
+}
+
+export interface DatagramEvents {
+  opened(): void;
+  received(bytes: Uint8Array): void;
+  /** The name is not known, or the socket failed. At most once, and the last that is told. */
+  failed(because: string): void;
+}
+
+/** Never answers synchronously. */
+export type OpenDatagram = (
+  peer: { readonly host: string; readonly port: number },
+  events: DatagramEvents,
+) => DatagramLink;
+
+/** An I2C bus, as far as a clock chip needs it; the secure element's bus fits. Rejects when the bus itself fails. */
+export interface I2cBus {
+  /** START, `address` (7-bit) + W, bytes, STOP. */
+  write(address: number, bytes: Uint8Array): Promise<"ack" | "nack">;
+  /** START, `address` + R, `length` bytes, STOP. @returns undefined on NACK. */
+  read(address: number, length: number): Promise<Uint8Array | undefined>;
+}
 
 /** What the agent is told of a link it asked for. */
 export interface LinkEvents extends ByteLinkEvents {
@@ -38,11 +115,11 @@ export interface LinkEvents extends ByteLinkEvents {
 export type Connect = (events: LinkEvents) => ByteLink;
 
 export interface AgentPorts {
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, "monotonicMillis">;
   readonly timers: Timers;
   readonly random: Random;
   readonly sha256: Sha256;
   readonly signer: AgentSigner;
-  readonly clockTrusted: () => ClockTrust;
+  readonly time: DeviceTime;
   readonly connect: Connect;
 }

@@ -6,7 +6,7 @@
  * an AUTH, an attempt to connect, or the wait for the next of them. A step that fails is tried again while the old
  * token lasts, the sooner the less that has left.
  *
- * Left to others: believing a clock (`ports.clockTrusted`), minting (`token/token-keeper.ts`), when a renewal is due
+ * Left to others: believing a clock (`ports.time`), minting (`token/token-keeper.ts`), when a renewal is due
  * (`token/renewal-plan.ts`), one connection in place of another (`session/changeover.ts`), and what is published
  * (`publisher.ts`).
  */

@@ -14,6 +14,7 @@ import {
   type AgentHandlers,
   type AgentOptions,
   type AgentPorts,
+  clockTime,
   createAgent,
 } from "@mayfly/device";
 import {
@@ -122,11 +123,10 @@ export async function arrangeHouse(options: HouseOptions) {
       signerIsBroken: false,
     };
     const dialer = network.createDialer(id, (link) => bridge.open(link, { remoteAddress: id }));
+    const wall = { wallSeconds: () => world.clock.wallSeconds() + conduct.clockOffsetSeconds };
+    const time = clockTime({ clock: wall, timers: world.timers });
     const ports: AgentPorts = {
-      clock: {
-        monotonicMillis: () => world.clock.monotonicMillis(),
-        wallSeconds: () => world.clock.wallSeconds() + conduct.clockOffsetSeconds,
-      },
+      clock: world.clock,
       timers: {
         // Once: what is waited for again then comes in its time.
         after: (delayMillis, run) =>
@@ -142,10 +142,13 @@ export async function arrangeHouse(options: HouseOptions) {
           return sign("sha256", message, { key: privateKey, dsaEncoding: "ieee-p1363" });
         },
       },
-      clockTrusted: () =>
-        conduct.clockBecause === undefined
-          ? { kind: "ready", uncertaintySeconds: 0 }
-          : { kind: "waiting", because: conduct.clockBecause },
+      time: {
+        ...time,
+        readiness: () =>
+          conduct.clockBecause === undefined
+            ? time.readiness()
+            : { kind: "waiting", because: conduct.clockBecause },
+      },
       connect: dialer.connect,
     };
     const agent = createAgent(

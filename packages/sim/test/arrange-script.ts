@@ -7,7 +7,13 @@
 import { utf8Encode } from "@mayfly/core";
 import type { ClientPacket, ServerPacket } from "@mayfly/core/mqtt";
 import { encodeServerPacket, ServerDecoder } from "@mayfly/core/mqtt-server";
-import { type AgentEvent, type AgentHandlers, type AgentOptions, createAgent } from "@mayfly/device";
+import {
+  type AgentEvent,
+  type AgentHandlers,
+  type AgentOptions,
+  clockTime,
+  createAgent,
+} from "@mayfly/device";
 import { createNetwork, createWorld } from "@mayfly/sim";
 
 /** One Network Connection as the script sees it. */
@@ -66,7 +72,7 @@ export function arrangeScript(
       random: world.random("agent"),
       sha256: { digest: () => new Uint8Array(32) },
       signer: { keyId: "k", signDigest: async () => new Uint8Array(64).fill(1) },
-      clockTrusted: () => ({ kind: "ready", uncertaintySeconds: 0 }),
+      time: clockTime(world),
       connect: dialer.connect,
     },
     { project: "p", location: "l", registry: "lamps", device: "lamp", ...options },

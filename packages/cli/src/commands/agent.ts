@@ -210,7 +210,7 @@ async function createAgentWith(
     random: node.nodeRandom,
     sha256: node.nodeSha256,
     signer,
-    clockTrusted: node.trustAfter(node.nodeClock, node.buildFloorSeconds),
+    time: node.nodeTime,
     connect: node.createTlsConnect(options),
   };
   return { agent: createAgent(ports, options), release: () => signer.close() };

@@ -20,7 +20,7 @@ function arrange() {
   let closes = 0;
   const connection = new Connection(
     {
-      clock: { monotonicMillis: () => 0, wallSeconds: () => 0 },
+      clock: { monotonicMillis: () => 0 },
       timers: {
         after(delayMillis, run) {
           const timer = { delayMillis, run, isCancelled: false };

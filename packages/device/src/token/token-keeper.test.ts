@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash, generateKeyPairSync, sign, verify } from "node:crypto";
 import { test } from "node:test";
 import { base64urlDecode, utf8Decode, utf8Encode } from "@mayfly/core";
-import type { AgentSigner, ClockTrust } from "../ports.ts";
+import type { AgentSigner, Readiness } from "../ports.ts";
 import { createTokenKeeper, type MintAnswer, signMillisMax } from "./token-keeper.ts";
 
 const devicePath = "projects/p/locations/l/registries/reg/devices/lamp";
@@ -12,11 +12,13 @@ const softwareSigner: AgentSigner = {
   signMessage: async (message) => sign("sha256", message, { key: privateKey, dsaEncoding: "ieee-p1363" }),
 };
 
-function arrange(signer: AgentSigner, trust: ClockTrust = { kind: "ready", uncertaintySeconds: 0 }) {
+const exact: Readiness = { kind: "ready", now: 1_700_000_000.75, uncertaintySeconds: 0 };
+
+function arrange(signer: AgentSigner, readiness: Readiness = exact) {
   const timers: { delayMillis: number; run: () => void; isCancelled: boolean }[] = [];
   const keeper = createTokenKeeper(
     {
-      clock: { monotonicMillis: () => 5_000, wallSeconds: () => 1_700_000_000.75 },
+      clock: { monotonicMillis: () => 5_000 },
       timers: {
         after(delayMillis, run) {
           const timer = { delayMillis, run, isCancelled: false };
@@ -28,7 +30,7 @@ function arrange(signer: AgentSigner, trust: ClockTrust = { kind: "ready", uncer
       },
       sha256: { digest: (bytes) => createHash("sha256").update(bytes).digest() },
       signer,
-      clockTrusted: () => trust,
+      time: { readiness: () => readiness, uncertaintySecondsAt: () => 0, correct: () => {} },
     },
     { project: "p", devicePath, lifetimeSeconds: 3600 },
   );
@@ -86,7 +88,7 @@ test("a chip is handed the SHA-256 of the signing input", async () => {
 });
 
 test("the token is backdated by the clock's uncertainty, and its expiry counts from there", async () => {
-  const { keeper } = arrange(softwareSigner, { kind: "ready", uncertaintySeconds: 2.5 });
+  const { keeper } = arrange(softwareSigner, { ...exact, uncertaintySeconds: 2.5 });
 
   const answer = await mint(keeper);
 

@@ -35,7 +35,7 @@ export interface TokenKeeper {
   cancel(): void;
 }
 
-type KeeperPorts = Pick<AgentPorts, "clock" | "timers" | "sha256" | "signer" | "clockTrusted">;
+type KeeperPorts = Pick<AgentPorts, "clock" | "timers" | "sha256" | "signer" | "time">;
 
 export function createTokenKeeper(
   ports: KeeperPorts,
@@ -59,22 +59,22 @@ export function createTokenKeeper(
       answer(result);
     };
 
-    const trust = ports.clockTrusted();
-    if (trust.kind === "waiting") {
+    const time = ports.time.readiness();
+    if (time.kind === "waiting") {
       cancelDeadline = ports.timers.after(0, () =>
-        settle({ kind: "waiting_for_clock", because: trust.because }),
+        settle({ kind: "waiting_for_clock", because: time.because }),
       );
       return;
     }
 
-    const now = ports.clock.wallSeconds();
+    const { now, uncertaintySeconds } = time;
     const mintedMillis = ports.clock.monotonicMillis();
     const claims = tokenClaimsFor({
       projectId: order.project,
       devicePath: order.devicePath,
       issuedAt: now,
       lifetimeSeconds: order.lifetimeSeconds,
-      uncertaintySeconds: trust.uncertaintySeconds,
+      uncertaintySeconds,
     });
     const expiresMillis = mintedMillis + (claims.exp - now) * 1000;
     cancelDeadline = ports.timers.after(signMillisMax, () =>

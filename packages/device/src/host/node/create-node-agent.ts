@@ -5,14 +5,7 @@ import { type Agent, createAgent } from "../../agent.ts";
 import type { AgentHandlers } from "../../downlink.ts";
 import type { AgentOptions } from "../../options.ts";
 import { createSoftwareSigner } from "./software-signer.ts";
-import {
-  buildFloorSeconds,
-  nodeClock,
-  nodeRandom,
-  nodeSha256,
-  nodeTimers,
-  trustAfter,
-} from "./system-ports.ts";
+import { nodeClock, nodeRandom, nodeSha256, nodeTime, nodeTimers } from "./system-ports.ts";
 import { createTlsConnect, type TlsTarget } from "./tls-connect.ts";
 
 export interface NodeAgentOptions extends AgentOptions, TlsTarget {
@@ -33,7 +26,7 @@ export function createNodeAgent(options: NodeAgentOptions, handlers: AgentHandle
     random: nodeRandom,
     sha256: nodeSha256,
     signer: createSoftwareSigner(options.keyPem, options.keyId),
-    clockTrusted: trustAfter(nodeClock, buildFloorSeconds),
+    time: nodeTime,
     connect: createTlsConnect(options),
   };
   return createAgent(ports, options, handlers);

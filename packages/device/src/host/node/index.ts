@@ -8,7 +8,7 @@ export {
   nodeClock,
   nodeRandom,
   nodeSha256,
+  nodeTime,
   nodeTimers,
-  trustAfter,
 } from "./system-ports.ts";
 export { createTlsConnect, type TlsTarget } from "./tls-connect.ts";

@@ -1,9 +1,10 @@
 /**
- * This machine's clock, timers, randomness and SHA-256 as ports, and when its clock may be believed.
+ * This machine's clock, timers, randomness and SHA-256 as ports, and its time as its operating system keeps it.
  */
 import { createHash, randomFillSync } from "node:crypto";
 import type { Clock, NumericDate, Random, Sha256, Timers } from "@mayfly/core";
-import type { ClockTrust } from "../../ports.ts";
+import type { DeviceTime } from "../../ports.ts";
+import { clockTime } from "../../time/clock-time.ts";
 
 export const nodeClock: Clock = {
   monotonicMillis: () => performance.now(),
@@ -28,13 +29,8 @@ export const nodeSha256: Sha256 = {
 /** 2026-01-01T00:00:00Z: this program did not exist before, so a clock that says so is wrong. */
 export const buildFloorSeconds: NumericDate = 1_767_225_600;
 
-/**
- * The system clock is taken at its word once it is past the date of the build: enough to catch a machine
- * that started in 1970, not enough to catch one that is an hour off.
- */
-export function trustAfter(clock: Pick<Clock, "wallSeconds">, floorSeconds: NumericDate): () => ClockTrust {
-  return () =>
-    clock.wallSeconds() >= floorSeconds
-      ? { kind: "ready", uncertaintySeconds: 0 }
-      : { kind: "waiting", because: "the system clock is behind the date of the build" };
-}
+/** The time of this machine, which its operating system keeps. */
+export const nodeTime: DeviceTime = clockTime(
+  { clock: nodeClock, timers: nodeTimers },
+  { floorSeconds: buildFloorSeconds },
+);
