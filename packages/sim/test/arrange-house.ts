@@ -71,18 +71,20 @@ export async function arrangeHouse(options: HouseOptions) {
   const log = createEventLog(world.clock, { digest: (bytes) => createHash("sha256").update(bytes).digest() });
   const store = createMemoryRegistryStore({ clock: world.clock, random: world.random("registry") });
   const backbone = createMemoryBackbone({ clock: world.clock, timers: world.timers, commitMillis: 4 });
-  const bridge = createBridge(
-    {
-      clock: world.clock,
-      timers: world.timers,
-      random: world.random("bridge"),
-      registry: store,
-      backbone,
-      verifier: createP256Verifier(),
-      observer: observe((line) => log.add("bridge", line)),
-    },
-    {},
-  );
+  const openBridge = (name: string) =>
+    createBridge(
+      {
+        clock: world.clock,
+        timers: world.timers,
+        random: world.random(name),
+        registry: store,
+        backbone,
+        verifier: createP256Verifier(),
+        observer: observe((line) => log.add("bridge", line)),
+      },
+      {},
+    );
+  let bridge = openBridge("bridge");
   const network = createNetwork(world, {
     latencyMillis: { least: 5, most: 40 },
     ...(options.pieceBytesMax === undefined ? undefined : { pieceBytesMax: options.pieceBytesMax }),
@@ -202,7 +204,23 @@ export async function arrangeHouse(options: HouseOptions) {
     }
   }
 
-  return { world, log, store, backbone, bridge, tenants, pullAll };
+  /** Another process in the bridge's place, with what was durable of it. Links of the one before are not ended by this. */
+  function replaceBridge(): void {
+    bridge = openBridge("bridge, again");
+  }
+
+  return {
+    world,
+    log,
+    store,
+    backbone,
+    get bridge() {
+      return bridge;
+    },
+    replaceBridge,
+    tenants,
+    pullAll,
+  };
 }
 
 /** The one tenant of a house of one. */
