@@ -26,4 +26,12 @@ export { agentUserName } from "./session/changeover.ts";
 export type { RefusalAction } from "./session/refusal.ts";
 export type { AgentEvent, AgentState, AgentStatus, RenewalKind } from "./status.ts";
 export { clockTime } from "./time/clock-time.ts";
+export {
+  Ds3231,
+  type Ds3231AgingAnswer,
+  type Ds3231Ports,
+  type Ds3231Reading,
+  type Ds3231SetAnswer,
+  type Ds3231Trouble,
+} from "./time/ds3231/ds3231.ts";
 export type { TimeSample } from "./time/time-sample.ts";
