@@ -26,4 +26,21 @@ export { agentUserName } from "./session/changeover.ts";
 export type { RefusalAction } from "./session/refusal.ts";
 export type { AgentEvent, AgentState, AgentStatus, RenewalKind } from "./status.ts";
 export { clockTime } from "./time/clock-time.ts";
+export type { DatagramPeer } from "./time/datagram-exchange.ts";
+export {
+  SignedTimeClient,
+  type SignedTimeNone,
+  type SignedTimeOptions,
+  type SignedTimeOutcome,
+  type SignedTimePorts,
+} from "./time/signed/signed-time-client.ts";
+export {
+  SntpClient,
+  type SntpNone,
+  type SntpOptions,
+  type SntpPorts,
+  type SntpRound,
+  type SntpServerStatus,
+} from "./time/sntp/sntp-client.ts";
+export type { SntpServerNews } from "./time/sntp/sntp-server.ts";
 export type { TimeSample } from "./time/time-sample.ts";
