@@ -138,8 +138,8 @@ function readTime(
   const received = readNtpTimestamp(packet, receiveAt, near);
   const transmitted = readNtpTimestamp(packet, transmitAt, near);
   const delaySeconds = elapsedSeconds - (transmitted - received);
-  // Less than zero by a tick is what our own counting does to a near server's answer.
-  if (delaySeconds < -tickSeconds) return refused("negative_delay");
+  // Less than zero by our two ticks is what counting does to a near server's answer.
+  if (delaySeconds < -2 * tickSeconds) return refused("negative_delay");
   if (delaySeconds >= delaySecondsMax) return refused("long_delay");
   const halfDelaySeconds = Math.max(delaySeconds, 0) / 2;
   const boundSeconds =
