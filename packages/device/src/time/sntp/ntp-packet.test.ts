@@ -147,7 +147,7 @@ const kisses: readonly [string, string][] = [
   ["RSTR", "stop"],
   ["RATE", "slower"],
   ["INIT", "unknown_kiss"],
-  ["\0\0\0\0", "unknown_kiss"],
+  ["\0\0\0\0", "unsynchronised"],
   ["deny", "unknown_kiss"],
 ];
 for (const [code, outcome] of kisses) {

@@ -53,7 +53,7 @@ export type NtpRefusal =
   /** Not a server's answer, or not of version 3 or 4. */
   | "wrong_mode"
   | "wrong_version"
-  /** The server says that it does not know the time: leap indicator 3, stratum 16 and above. */
+  /** The server says that it does not know the time: leap indicator 3, stratum 16 and above, or 0 without a code. */
   | "unsynchronised"
   | "zero_transmit"
   /** The server claims to have thought longer than we waited, or the round trip took a second. */
@@ -123,6 +123,8 @@ function readKiss(packet: DataView): NtpVerdict {
       return { kind: "kiss", kiss: "stop" };
     case 0x52415445: // RATE
       return { kind: "kiss", kiss: "slower" };
+    case 0: // No code at all: what chronyd sends while it has no source.
+      return refused("unsynchronised");
     default:
       return refused("unknown_kiss");
   }
