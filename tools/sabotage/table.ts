@@ -16,6 +16,7 @@ import { renewalSabotages } from "./rows-renewal.ts";
 import { selfClockSabotages } from "./rows-self-clock.ts";
 import { sessionSabotages } from "./rows-sessions.ts";
 import { signedTimeSabotages } from "./rows-signed-time.ts";
+import { sntpSabotages } from "./rows-sntp.ts";
 
 export type Sabotage = {
   /** What we promise, as a sentence an operator cares about. */
@@ -663,4 +664,5 @@ export const sabotages: readonly Sabotage[] = [
   ...interleavingRows,
   ...renewalSabotages,
   ...fleetRenewalRows,
+  ...sntpSabotages,
 ];
