@@ -17,6 +17,7 @@ import { rtcRows } from "./rows-rtc.ts";
 import { selfClockSabotages } from "./rows-self-clock.ts";
 import { sessionSabotages } from "./rows-sessions.ts";
 import { signedTimeSabotages } from "./rows-signed-time.ts";
+import { sntpSabotages } from "./rows-sntp.ts";
 
 export type Sabotage = {
   /** What we promise, as a sentence an operator cares about. */
@@ -665,4 +666,5 @@ export const sabotages: readonly Sabotage[] = [
   ...renewalSabotages,
   ...fleetRenewalRows,
   ...rtcRows,
+  ...sntpSabotages,
 ];

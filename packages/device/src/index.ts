@@ -27,6 +27,7 @@ export type { RefusalAction } from "./session/refusal.ts";
 export type { AgentEvent, AgentState, AgentStatus, RenewalKind } from "./status.ts";
 export { type AgingDecision, decideAging } from "./time/aging-discipline.ts";
 export { clockTime } from "./time/clock-time.ts";
+export type { DatagramPeer } from "./time/datagram-exchange.ts";
 export {
   type DriftEstimate,
   DriftFit,
@@ -43,4 +44,20 @@ export {
   type Ds3231SetAnswer,
   type Ds3231Trouble,
 } from "./time/ds3231/ds3231.ts";
+export {
+  SignedTimeClient,
+  type SignedTimeNone,
+  type SignedTimeOptions,
+  type SignedTimeOutcome,
+  type SignedTimePorts,
+} from "./time/signed/signed-time-client.ts";
+export {
+  SntpClient,
+  type SntpNone,
+  type SntpOptions,
+  type SntpPorts,
+  type SntpRound,
+  type SntpServerStatus,
+} from "./time/sntp/sntp-client.ts";
+export type { SntpServerNews } from "./time/sntp/sntp-server.ts";
 export type { TimeSample } from "./time/time-sample.ts";
