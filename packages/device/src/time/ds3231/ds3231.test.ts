@@ -3,7 +3,8 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { errorOf, RtcWorld } from "../../../test/rtc-world.ts";
 import type { I2cBus } from "../../ports.ts";
-import { Ds3231, setAttemptsMax, transactionMillisMax } from "./ds3231.ts";
+import { Ds3231, setAttemptsMax } from "./ds3231.ts";
+import { transactionMillisMax } from "./ds3231-link.ts";
 import { register } from "./registers.ts";
 
 /** 2027-01-15T08:00:00Z. */
