@@ -109,6 +109,15 @@ test("timers that run late cost three attempts, and the error they leave is told
   assert.ok(Math.abs(errorOf(world, answer.sample)) <= answer.errorSecondsMax);
 });
 
+test("timers half a second late and more set nothing", async () => {
+  const world = new RtcWorld();
+  world.timerLateMillis = 501;
+
+  const answer = await world.until(world.rtc.set(world.truth()));
+
+  assert.deepEqual([answer, world.written], [{ kind: "unusable", because: "late" }, []]);
+});
+
 test("a time before 2000 or after 2099 is not written", async () => {
   const world = new RtcWorld();
   const sample = (seconds: number) => ({ ...world.truth(), seconds });

@@ -27,8 +27,10 @@ export const phasePollMillis = 5;
 export const phasePollsMax = 240;
 /** A clock set later than this after the whole second is set again on the next one … */
 export const setLateMillisMax = 5;
-/** … so often; the last stays, and its error is told. */
+/** … so often; the last stays, and its error is told … */
 export const setAttemptsMax = 3;
+/** … unless it is later than this: then nothing is written. */
+export const setLateMillisLimit = 500;
 export const conversionPollMillis = 10;
 /** A conversion takes 200 ms at most (datasheet, tCONV). */
 export const conversionPollsMax = 40;
@@ -45,6 +47,8 @@ export type Ds3231Trouble =
   | "not_kept"
   /** The clock cannot show that time, or has no such aging offset. */
   | "out_of_range"
+  /** Timers ran too late to meet a whole second; nothing was written. */
+  | "late"
   /** Another operation is under way. */
   | "in_use";
 
@@ -136,6 +140,7 @@ export class Ds3231 {
 
       // Writing the seconds restarts the sub-second chain, somewhere between these two instants.
       const beforeMillis = this.#link.now();
+      if (beforeMillis - target.dueMillis > setLateMillisLimit) return unusable("late");
       let trouble = await this.#link.write(register.seconds, encodeTimeRegisters(target.seconds));
       const afterMillis = this.#link.now();
       const control = (before.bytes[register.control] ?? 0) & ~(controlBit.eosc | controlBit.conv);
