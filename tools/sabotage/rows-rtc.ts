@@ -44,9 +44,9 @@ export const rtcRows: readonly Sabotage[] = [
     ...driver,
     promise: "OSF is cleared only after the right time was written.",
     deed: "clear OSF first",
-    find: "let trouble = await this.#write(register.seconds, encodeTimeRegisters(target.seconds));",
-    replace: `let trouble = await this.#write(register.control, [0x1c, 0x0b]);
-      trouble ??= await this.#write(register.seconds, encodeTimeRegisters(target.seconds));`,
+    find: "let trouble = await this.#link.write(register.seconds, encodeTimeRegisters(target.seconds));",
+    replace: `let trouble = await this.#link.write(register.control, [0x1c, 0x0b]);
+      trouble ??= await this.#link.write(register.seconds, encodeTimeRegisters(target.seconds));`,
     name: "setting writes 00h to 06h at the whole second in one transfer",
   },
   {
@@ -59,10 +59,11 @@ export const rtcRows: readonly Sabotage[] = [
   },
   {
     ...driver,
+    file: "packages/device/src/time/ds3231/ds3231-link.ts",
     promise: "A bus that somebody holds down costs a second, and no pile of transactions.",
     deed: "begin a transaction behind one that never ends",
     find: "if (this.#isUnanswered) return Promise.resolve",
-    replace: "if (this.#isUnanswered && this.#now() < 0) return Promise.resolve",
+    replace: "if (this.#isUnanswered && this.now() < 0) return Promise.resolve",
     name: "a stuck bus is given up after a second",
   },
   {
