@@ -4,11 +4,14 @@
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import { join } from "node:path";
 import { after, before, type TestContext, test } from "node:test";
 import { type DatagramPeer, SignedTimeClient, type SignedTimeOutcome } from "@mayfly/device";
 import {
   createOpenDatagram,
+  createTimePost,
   nodeClock,
   nodeRandom,
   nodeSha256,
@@ -34,14 +37,20 @@ before(async () => {
 });
 after(() => bridge.end());
 
-function timeService(): DatagramPeer {
-  const { time } = bridge.endpoints;
+function timeServiceOf({ endpoints }: BridgeProcess): DatagramPeer {
+  const { time } = endpoints;
   return { host: "127.0.0.1", port: Number(time.slice(time.lastIndexOf(":") + 1)) };
 }
 
 type Verifier = ConstructorParameters<typeof SignedTimeClient>[0]["verifier"];
 
-function ask(t: TestContext, verifier: Verifier, pinned: readonly Uint8Array[]): Promise<SignedTimeOutcome> {
+function ask(
+  t: TestContext,
+  verifier: Verifier,
+  pinned: readonly Uint8Array[],
+  way: { readonly server?: DatagramPeer; readonly fallback?: DatagramPeer } = {},
+): Promise<SignedTimeOutcome> {
+  const { server = timeServiceOf(bridge), fallback } = way;
   const client = new SignedTimeClient(
     {
       clock: nodeClock,
@@ -50,11 +59,25 @@ function ask(t: TestContext, verifier: Verifier, pinned: readonly Uint8Array[]):
       sha256: nodeSha256,
       openDatagram: createOpenDatagram(),
       verifier,
+      ...(fallback === undefined ? {} : { openFallback: createTimePost(fallback) }),
     },
-    { server: timeService(), pins: pinned },
+    { server, pins: pinned },
   );
   t.after(() => client.stop());
   return new Promise((resolve) => client.ask(resolve));
+}
+
+function httpsOf({ endpoints }: BridgeProcess): DatagramPeer {
+  return { host: "127.0.0.1", port: Number(new URL(endpoints.deviceHttps).port) };
+}
+
+/** A port that takes datagrams and answers none: a network that lets no UDP out. */
+async function openBlackHole(t: TestContext): Promise<DatagramPeer> {
+  const socket = createSocket("udp4");
+  t.after(() => socket.close());
+  socket.bind(0, "127.0.0.1");
+  await once(socket, "listening");
+  return { host: "127.0.0.1", port: socket.address().port };
 }
 
 function makeChip(): Atecc608 {
@@ -93,4 +116,27 @@ test("neither believes a bridge whose root it has not pinned", async (t) => {
     outcomes,
     Array(2).fill({ kind: "refused", because: "time_delegation_signature_invalid" }),
   );
+});
+
+test("where no UDP gets out, a device is told the time over HTTPS", async (t) => {
+  const way = { server: await openBlackHole(t), fallback: httpsOf(bridge) };
+
+  assertRight(t, await ask(t, nodeTimeVerifier, pins, way));
+});
+
+test("a bridge that nobody gave a key is silent to a device, over UDP and over HTTPS", async (t) => {
+  const other = new BridgeProcess();
+  t.after(() => other.end());
+  await other.start();
+
+  const way = { server: timeServiceOf(other), fallback: httpsOf(other) };
+  const outcome = await ask(t, nodeTimeVerifier, pins, way);
+
+  assert.deepEqual(outcome, { kind: "none", because: "silence" });
+});
+
+test("a fallback at whose port nobody listens is unreachable", async (t) => {
+  const way = { server: await openBlackHole(t), fallback: { host: "127.0.0.1", port: 1 } };
+
+  assert.deepEqual(await ask(t, nodeTimeVerifier, pins, way), { kind: "none", because: "unreachable" });
 });
