@@ -38,6 +38,8 @@ import { type SupplyAnswer, TokenSupply } from "./token/token-supply.ts";
 export const clockRetryMillis = 1_000;
 /** However little time a token has left, a failed renewal is not repeated sooner. */
 export const hurryMillisMin = 1_000;
+/** What a CONNECT may take on its way to being judged. */
+export const presentationMillis = 1_000;
 /** A bridge's deadline is met to a second, and our clock and its may differ by some of that. */
 export const expirySlackMillis = 2_000;
 
@@ -387,9 +389,9 @@ export class Supervisor {
     this.#open(old);
   }
 
-  /** No bridge with a right clock refuses it for its age. */
+  /** No bridge with a right clock refuses it for its age, if it is presented now. */
   #isSafe(token: DeviceToken): boolean {
-    return this.#now() < token.safeMillis;
+    return this.#now() < token.safeMillis - presentationMillis;
   }
 
   #hasRunOut(token: DeviceToken): boolean {
