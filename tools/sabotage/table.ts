@@ -8,6 +8,7 @@ import { interleavingRows } from "./rows-interleavings.ts";
  */
 
 import { agentRenewalRows } from "./rows-agent-renewal.ts";
+import { agentServiceSabotages } from "./rows-agent-service.ts";
 import { authenticationSabotages } from "./rows-authentication.ts";
 import { evidenceSabotages } from "./rows-evidence.ts";
 import { fleetRenewalRows } from "./rows-fleet-renewals.ts";
@@ -667,4 +668,5 @@ export const sabotages: readonly Sabotage[] = [
   ...fleetRenewalRows,
   ...rtcRows,
   ...sntpSabotages,
+  ...agentServiceSabotages,
 ];
