@@ -21,6 +21,7 @@ const minuteMillis = 60_000;
 const levels = {
   state: "info",
   waiting_for_clock: "warn",
+  clock_asked: "info",
   minted: "debug",
   sign_failed: "error",
   connected: "info",
