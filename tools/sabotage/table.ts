@@ -14,6 +14,7 @@ import { fleetRenewalRows } from "./rows-fleet-renewals.ts";
 import { mqtt5Sabotages } from "./rows-mqtt5.ts";
 import { renewalSabotages } from "./rows-renewal.ts";
 import { selfClockSabotages } from "./rows-self-clock.ts";
+import { agentSessionRows } from "./rows-session.ts";
 import { sessionSabotages } from "./rows-sessions.ts";
 import { signedTimeSabotages } from "./rows-signed-time.ts";
 
@@ -663,4 +664,5 @@ export const sabotages: readonly Sabotage[] = [
   ...interleavingRows,
   ...renewalSabotages,
   ...fleetRenewalRows,
+  ...agentSessionRows,
 ];
