@@ -16,6 +16,7 @@ import { mqtt5Sabotages } from "./rows-mqtt5.ts";
 import { renewalSabotages } from "./rows-renewal.ts";
 import { rtcRows } from "./rows-rtc.ts";
 import { selfClockSabotages } from "./rows-self-clock.ts";
+import { agentSessionRows } from "./rows-session.ts";
 import { sessionSabotages } from "./rows-sessions.ts";
 import { signedTimeSabotages } from "./rows-signed-time.ts";
 import { sntpSabotages } from "./rows-sntp.ts";
@@ -669,4 +670,5 @@ export const sabotages: readonly Sabotage[] = [
   ...rtcRows,
   ...sntpSabotages,
   ...agentServiceSabotages,
+  ...agentSessionRows,
 ];
