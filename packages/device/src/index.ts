@@ -5,8 +5,9 @@
 export { type Agent, createAgent } from "./agent.ts";
 export type { AgentHandlers } from "./downlink.ts";
 export { createMemoryStore } from "./memory-store.ts";
-export { AgentOptionError, type AgentOptions, type OutboxBounds } from "./options.ts";
-export type { PublishOutcome } from "./outbox.ts";
+export { AgentOptionError, type AgentOptions } from "./options.ts";
+export type { OutboxBounds, OutboxContents, PublishOutcome } from "./outbox.ts";
+export type { Durability, OutboxOpening, OutboxStore, OutboxStoreRefusal } from "./outbox-store.ts";
 export type {
   AgentPorts,
   AgentSigner,

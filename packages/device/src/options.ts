@@ -5,14 +5,7 @@
  */
 import { type DeviceName, formatDeviceName, parseDeviceName } from "@mayfly/core";
 import type { ProtocolVersion } from "@mayfly/core/mqtt";
-
-/** How many messages, and payload bytes, may wait for their acknowledgement. */
-export interface OutboxBounds {
-  /** 1 to 100,000. */
-  readonly messagesMax: number;
-  /** Payload bytes, 1 to 64 MiB. */
-  readonly bytesMax: number;
-}
+import type { OutboxBounds } from "./outbox.ts";
 
 export interface AgentOptions extends DeviceName {
   /** 5 is MQTT 5.0, 4 is MQTT 3.1.1. Default 5. */
@@ -31,6 +24,11 @@ export interface AgentOptions extends DeviceName {
   /** 5 to 1,200. Default 60. */
   readonly keepAliveSeconds?: number;
   readonly outbox?: OutboxBounds;
+  /**
+   * Wraps the payload of each event with its message id, for applications behind a protocol that has no place for one
+   * (MQTT 3.1.1). See `unwrapEnvelope`. Default false.
+   */
+  readonly envelope?: boolean;
   /** Which of the chip's key pairs signs; shown in the status, no more. */
   readonly slot?: number;
 }
@@ -46,6 +44,7 @@ export interface AgentSettings {
   readonly firstRenewalAfterSeconds: number | undefined;
   readonly keepAliveSeconds: number;
   readonly outbox: OutboxBounds;
+  readonly envelope: boolean;
   readonly slot: number | undefined;
 }
 
@@ -101,6 +100,7 @@ export function settleOptions(options: AgentOptions): AgentSettings {
     firstRenewalAfterSeconds: first,
     keepAliveSeconds,
     outbox,
+    envelope: options.envelope ?? false,
     slot: options.slot,
   };
 }

@@ -51,6 +51,8 @@ export interface AgentStatus {
   readonly acknowledged: number;
   /** Messages refused: at `publish`, or by the bridge's PUBACK. */
   readonly refused: number;
+  /** Messages given up for newer ones, where the full outbox was to do so. */
+  readonly dropped: number;
   /** Waiting for their acknowledgement, sent or not. */
   readonly queuedMessages: number;
   readonly queuedBytes: number;
@@ -81,4 +83,7 @@ export type AgentEvent =
   | { readonly kind: "subscription_refused"; readonly topicFilter: string; readonly reasonCode: number }
   | { readonly kind: "acknowledged"; readonly messageId?: string }
   | { readonly kind: "message_refused"; readonly messageId?: string; readonly reasonCode: number }
+  | { readonly kind: "message_dropped"; readonly messageId?: string }
+  /** At the start: a store had kept so many messages; where it was `damaged`, something is lost. */
+  | { readonly kind: "outbox_opened"; readonly messages: number; readonly damaged: number }
   | { readonly kind: "handler_failed"; readonly of: "config" | "command"; readonly because: string };
