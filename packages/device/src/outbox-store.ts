@@ -32,6 +32,8 @@ export interface OutboxOpening {
 }
 
 export interface OutboxStore {
+  /** What is wrong with the medium, while something is. */
+  readonly trouble: OutboxStoreRefusal | undefined;
   /**
    * Called once, first.
    *

@@ -75,6 +75,7 @@ export interface PublisherCounts {
   readonly dropped: number;
   readonly queuedMessages: number;
   readonly queuedBytes: number;
+  readonly outboxTrouble?: OutboxStoreRefusal;
 }
 
 export class Publisher {
@@ -115,6 +116,7 @@ export class Publisher {
   }
 
   get counts(): PublisherCounts {
+    const trouble = this.#store?.trouble;
     return {
       sent: this.#sent,
       resent: this.#resent,
@@ -123,6 +125,7 @@ export class Publisher {
       dropped: this.#dropped,
       queuedMessages: this.#outbox.messages,
       queuedBytes: this.#outbox.bytes,
+      ...(trouble === undefined ? undefined : { outboxTrouble: trouble }),
     };
   }
 

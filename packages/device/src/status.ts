@@ -4,6 +4,7 @@
  * Neither carries a token, a key or a signature.
  */
 import type { NumericDate } from "@mayfly/core";
+import type { OutboxStoreRefusal } from "./outbox-store.ts";
 import type { RefusalAction } from "./session/refusal.ts";
 
 /**
@@ -56,6 +57,8 @@ export interface AgentStatus {
   /** Waiting for their acknowledgement, sent or not. */
   readonly queuedMessages: number;
   readonly queuedBytes: number;
+  /** Why messages that are to outlive the process are not taken, while that is so. */
+  readonly outboxTrouble?: OutboxStoreRefusal;
   /** The longest time a credential kept a message from being sent, in whole or broken milliseconds. */
   readonly longestGapMillis: number;
   /** Why the bridge last refused us, in words. */
