@@ -3,6 +3,12 @@
  */
 export { createNodeAgent, type NodeAgentOptions } from "./create-node-agent.ts";
 export { type FileStore, openFileStore } from "./file-store.ts";
+export {
+  FileOutboxError,
+  type FileOutboxErrorCode,
+  type FileOutboxOptions,
+  openFileOutbox,
+} from "./outbox-file.ts";
 export { createSoftwareSigner, SignerError, type SignerErrorCode } from "./software-signer.ts";
 export {
   buildFloorSeconds,
