@@ -7,6 +7,7 @@ export type { AgentHandlers } from "./downlink.ts";
 export { createMemoryStore } from "./memory-store.ts";
 export { AgentOptionError, type AgentOptions } from "./options.ts";
 export type { OutboxBounds, OutboxContents, PublishOutcome } from "./outbox.ts";
+export { createSpillOutbox, type SpillOutbox, type SpillReport } from "./outbox-spill.ts";
 export type { Durability, OutboxOpening, OutboxStore, OutboxStoreRefusal } from "./outbox-store.ts";
 export type {
   AgentPorts,
