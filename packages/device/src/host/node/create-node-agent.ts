@@ -4,6 +4,7 @@
 import { type Agent, createAgent } from "../../agent.ts";
 import type { AgentHandlers } from "../../downlink.ts";
 import { type AgentOptions, settleOptions } from "../../options.ts";
+import type { OutboxStore } from "../../outbox-store.ts";
 import { openFileOutbox } from "./outbox-file.ts";
 import { createSoftwareSigner } from "./software-signer.ts";
 import { nodeClock, nodeRandom, nodeSha256, nodeTime, nodeTimers } from "./system-ports.ts";
@@ -27,7 +28,6 @@ export interface NodeAgentOptions extends AgentOptions, TlsTarget {
  */
 export function createNodeAgent(options: NodeAgentOptions, handlers: AgentHandlers = {}): Agent {
   const signer = createSoftwareSigner(options.keyPem, options.keyId);
-  const { outbox } = settleOptions(options);
   const ports = {
     clock: nodeClock,
     timers: nodeTimers,
@@ -38,7 +38,16 @@ export function createNodeAgent(options: NodeAgentOptions, handlers: AgentHandle
     connect: createTlsConnect(options),
     ...(options.outboxFolder === undefined
       ? undefined
-      : { outbox: openFileOutbox({ folder: options.outboxFolder, bytesMax: outbox.bytesMax }) }),
+      : { outbox: openAgentOutbox(options.outboxFolder, options) }),
   };
   return createAgent(ports, options, handlers);
+}
+
+/**
+ * The outbox in files that fits an agent with these options.
+ *
+ * @throws {AgentOptionError} @throws {IdError} An option is out of range. @throws {FileOutboxError}
+ */
+export function openAgentOutbox(folder: string, options: AgentOptions): OutboxStore {
+  return openFileOutbox({ folder, bytesMax: settleOptions(options).outbox.bytesMax });
 }
