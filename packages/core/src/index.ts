@@ -69,6 +69,7 @@ export {
   commandsFilter,
   commandTopic,
   configTopic,
+  configVersionProperty,
   errorsTopic,
   eventsTopic,
   findPublishTopic,

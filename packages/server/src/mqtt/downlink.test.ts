@@ -245,6 +245,43 @@ test("a client's Receive Maximum holds for config and commands together", async 
   assert.equal(client.of("publish")[1]?.topic, "/devices/fern/config");
 });
 
+test("in MQTT 5 a config says which version it is, each time it is sent; 3.1.1 has no place for it", async () => {
+  const world = await World.create();
+  const five = world.connect(5);
+  five.subscribe("/devices/fern/config");
+  await world.store.modifyConfig(world.device(), bytes("b"), 0);
+  await world.time.advance(0);
+  five.send({ type: "puback", packetIdentifier: 1, reasonCode: 0 });
+  await world.time.advance(0);
+
+  const older = world.connect(4);
+  older.subscribe("/devices/fern/config");
+
+  assert.deepEqual(
+    five.of("publish").map(({ properties, payload }) => [properties?.userProperties, text(payload)]),
+    [
+      [[["config-version", "1"]], ""],
+      [[["config-version", "2"]], "b"],
+    ],
+  );
+  assert.deepEqual(
+    older.of("publish").map(({ properties, payload }) => [properties, text(payload)]),
+    [[undefined, "b"]],
+  );
+});
+
+test("a config that fits a client's Maximum Packet Size only without its version is sent without it", async () => {
+  const world = await World.create();
+  await world.store.modifyConfig(world.device(), bytes("x".repeat(40)), 0);
+  // Fixed header 2, Topic Name 22, property length 1, payload 40; the version is 21 more.
+  const client = world.connect(5, { properties: { maximumPacketSize: 80 } });
+
+  client.subscribe("/devices/fern/config", 0);
+
+  const [config] = client.of("publish");
+  assert.deepEqual([config?.properties, config?.payload.length], [undefined, 40]);
+});
+
 test("a command is bounded, by us and by the client's Maximum Packet Size", async () => {
   const world = await World.create();
   const client = world.connect(5, { properties: { maximumPacketSize: 100 } });
