@@ -5,6 +5,7 @@
  */
 import { type DeviceName, formatDeviceName, parseDeviceName } from "@mayfly/core";
 import type { ProtocolVersion } from "@mayfly/core/mqtt";
+import { type WireSettings, wireDefaults } from "./session/wire-settings.ts";
 
 /** How many messages, and payload bytes, may wait for their acknowledgement. */
 export interface OutboxBounds {
@@ -18,8 +19,8 @@ export interface AgentOptions extends DeviceName {
   /** 5 is MQTT 5.0, 4 is MQTT 3.1.1. Default 5. */
   readonly protocolVersion?: ProtocolVersion;
   /**
-   * Clean Session of MQTT 3.1.1. With false the bridge may keep the Session when the connection changes, and a
-   * renewal hands it over. Default true, which is all that MQTT 5 takes: there a renewal needs no new connection.
+   * Clean Session of MQTT 3.1.1, Clean Start of MQTT 5. With false the bridge may keep the Session when the connection is
+   * gone, and a renewal of MQTT 3.1.1 hands it over. Default true.
    */
   readonly cleanSession?: boolean;
   /** `exp - iat` of the tokens: {@link AgentOptions.lifetimeFloorSeconds} to 86,400. Default 3,600. */
@@ -31,6 +32,8 @@ export interface AgentOptions extends DeviceName {
   /** 5 to 1,200. Default 60. */
   readonly keepAliveSeconds?: number;
   readonly outbox?: OutboxBounds;
+  /** What this device takes of a bridge, and how fast it speaks. */
+  readonly wire?: Partial<WireSettings>;
   /** Which of the chip's key pairs signs; shown in the status, no more. */
   readonly slot?: number;
 }
@@ -46,6 +49,7 @@ export interface AgentSettings {
   readonly firstRenewalAfterSeconds: number | undefined;
   readonly keepAliveSeconds: number;
   readonly outbox: OutboxBounds;
+  readonly wire: WireSettings;
   readonly slot: number | undefined;
 }
 
@@ -72,9 +76,6 @@ export function settleOptions(options: AgentOptions): AgentSettings {
   }
 
   const { protocolVersion = 5, cleanSession = true } = options;
-  if (protocolVersion === 5 && !cleanSession) {
-    throw new AgentOptionError("cleanSession false is for MQTT 3.1.1; MQTT 5 renews within the connection");
-  }
 
   const floor = options.lifetimeFloorSeconds ?? lifetimeSecondsDefault;
   checkRange("lifetimeFloorSeconds", floor, lifetimeSecondsMin, lifetimeSecondsMax);
@@ -91,6 +92,14 @@ export function settleOptions(options: AgentOptions): AgentSettings {
   checkRange("outbox.messagesMax", outbox.messagesMax, 1, 100_000);
   checkRange("outbox.bytesMax", outbox.bytesMax, 1, 64 * 1024 * 1024);
 
+  const wire = { ...wireDefaults, ...options.wire };
+  checkRange("wire.maximumPacketSize", wire.maximumPacketSize, 512, 1024 * 1024);
+  checkRange("wire.receiveMaximum", wire.receiveMaximum, 1, wireDefaults.receiveMaximum);
+  checkRange("wire.topicAliasMaximum", wire.topicAliasMaximum, 0, 16);
+  checkRange("wire.sessionExpirySeconds", wire.sessionExpirySeconds, 1, 0xffff_ffff);
+  checkRange("wire.messagesPerSecond", wire.messagesPerSecond, 1, 100_000);
+  checkRange("wire.bytesPerSecond", wire.bytesPerSecond, 1_024, 1024 * 1024 * 1024);
+
   return {
     clientIdentifier,
     project: options.project,
@@ -101,6 +110,7 @@ export function settleOptions(options: AgentOptions): AgentSettings {
     firstRenewalAfterSeconds: first,
     keepAliveSeconds,
     outbox,
+    wire,
     slot: options.slot,
   };
 }

@@ -76,9 +76,15 @@ export type AgentEvent =
       readonly reasonCode: number;
       readonly sentence: string;
       readonly action: RefusalAction;
+      /** The bridge's own words, cut and in printable ASCII; absent where it had none. */
+      readonly reasonString?: string;
+      /** Where else it says to go; the agent does not. */
+      readonly serverReference?: string;
     }
   | { readonly kind: "connection_lost"; readonly because: string }
-  | { readonly kind: "subscription_refused"; readonly topicFilter: string; readonly reasonCode: number }
+  | { readonly kind: "subscription_refused"; readonly topicFilter: string; readonly reasonCode?: number }
+  /** The bridge answered a message "not now": it, and all behind it, go again after this pause. */
+  | { readonly kind: "message_postponed"; readonly reasonCode: number; readonly retryMillis: number }
   | { readonly kind: "acknowledged"; readonly messageId?: string }
   | { readonly kind: "message_refused"; readonly messageId?: string; readonly reasonCode: number }
   | { readonly kind: "handler_failed"; readonly of: "config" | "command"; readonly because: string };

@@ -210,7 +210,7 @@ export class Supervisor {
         this.#takeAccepted(report);
         return;
       case "refused":
-        this.#takeRefusal(report.reasonCode);
+        this.#takeRefusal(report);
         return;
       case "unreachable":
         this.#tell({ kind: "connection_lost", because: report.because });
@@ -228,6 +228,12 @@ export class Supervisor {
       case "answered":
         this.#publisher.takeAnswer(report.key, report.reasonCode);
         this.#changeover.answered();
+        this.pump();
+        return;
+      case "postponed":
+        this.#tell({ ...report, kind: "message_postponed" });
+        return;
+      case "room":
         this.pump();
         return;
       case "subscription_refused":
@@ -284,7 +290,7 @@ export class Supervisor {
     this.#setTimer(Math.max(0, this.#plan.dueMillis - this.#now()), () => this.#renew());
   }
 
-  #takeRefusal(reasonCode: number): void {
+  #takeRefusal({ reasonCode, ...words }: Extract<ConnectionReport, { kind: "refused" }>): void {
     const refusal = refusalOfConnack(this.#settings.protocolVersion, reasonCode);
     if (this.#form.refused(reasonCode)) {
       this.#tell({ kind: "refused", reasonCode, sentence: refusal.sentence, action: "retry" });
@@ -294,7 +300,7 @@ export class Supervisor {
       return;
     }
     if (refusal.action === "mint") this.#plan.refused();
-    this.#standing.refused(reasonCode, refusal);
+    this.#standing.refused(reasonCode, refusal, words);
     this.#nextFailed(refusal.action);
   }
 
@@ -353,7 +359,7 @@ export class Supervisor {
   #judgeEnd(end: Extract<ConnectionReport, { kind: "ended" }>): RefusalAction {
     if (end.because !== "bridge_disconnected" || end.reasonCode === undefined) return "reconnect";
     const refusal = refusalOfDisconnect(end.reasonCode);
-    this.#standing.refused(end.reasonCode, refusal);
+    this.#standing.refused(end.reasonCode, refusal, end);
     return refusal.action;
   }
 
