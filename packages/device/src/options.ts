@@ -55,7 +55,7 @@ export interface AgentSettings {
 
 export const lifetimeSecondsDefault = 3_600;
 export const lifetimeSecondsMax = 86_400;
-const lifetimeSecondsMin = 10;
+export const lifetimeSecondsMin = 10;
 const keepAliveSecondsDefault = 60;
 const outboxDefault: OutboxBounds = { messagesMax: 1_000, bytesMax: 4 * 1024 * 1024 };
 

@@ -14,9 +14,21 @@ export interface Refusal {
   readonly sentence: string;
 }
 
+/**
+ * What a PUBACK makes of a QoS 1 message. `done`: it arrived. `again`: not taken now, and nothing is wrong with it; it is
+ * kept and sent again as a new message, after a pause. `drop`: it will not be taken; it is settled as refused.
+ */
+export type PubackAction = "done" | "again" | "drop";
+
+/** A message that was answered `again` so often is dropped all the same, lest one keep all others from going. */
+export const againTimesMax = 16;
+/** After `again`, nothing is sent for so long: the bridge has no room. */
+export const againPauseMillis = 5_000;
+
 type ConnackCode = Exclude<(typeof reasonCodesOf)["connack"][number], 0>;
 type ReturnCode = Exclude<(typeof reasonCodesOf)["connack311"][number], 0>;
 type DisconnectCode = (typeof reasonCodesOf)["disconnectFromServer"][number];
+type PubackCode = (typeof reasonCodesOf)["puback"][number];
 
 /** CONNACK Reason Codes, MQTT 5.0 §3.2.2.2. */
 const connackRefusals = {
@@ -83,6 +95,27 @@ const disconnectRefusals = {
   161: { action: "wait", sentence: "the bridge has no Subscription Identifiers" },
   162: { action: "wait", sentence: "the bridge has no wildcard subscriptions" },
 } as const satisfies Record<DisconnectCode, Refusal>;
+
+/** PUBACK Reason Codes, MQTT 5.0 §3.4.2.1. */
+const pubackActions = {
+  0: "done",
+  // No matching subscribers: the bridge has it, and nobody asked for it yet.
+  16: "done",
+  128: "again",
+  131: "again",
+  135: "drop",
+  144: "drop",
+  // Packet Identifier in use: ours is not to be trusted, the message is.
+  145: "again",
+  151: "again",
+  153: "drop",
+} as const satisfies Record<PubackCode, PubackAction>;
+
+/** @param reasonCode Of a PUBACK; in 3.1.1, which has none, 0. A code outside the standard's table is as good as `drop`. */
+export function actionOfPuback(reasonCode: number): PubackAction {
+  const table: Readonly<Record<number, PubackAction>> = pubackActions;
+  return table[reasonCode] ?? "drop";
+}
 
 /** @param reasonCode Of a CONNACK, not 0. A code outside the standard's table means "try seldom". */
 export function refusalOfConnack(protocolVersion: 4 | 5, reasonCode: number): Refusal {

@@ -4,8 +4,9 @@
  * Left to others: the machine itself (`session.ts`).
  */
 import type { ProtocolVersion } from "@mayfly/core/mqtt";
+import type { TimeHint } from "../ports.ts";
 import type { AuthenticationFormName } from "./authentication-form.ts";
-import type { BridgeHints } from "./bridge-hints.ts";
+import type { BridgeHints, TimeRefusal } from "./bridge-hints.ts";
 import type { DownlinkReceipt } from "./downlink-acknowledgements.ts";
 import type { ReasonWords } from "./reason-words.ts";
 import type { WireSettings } from "./wire-settings.ts";
@@ -47,7 +48,13 @@ export type SessionReport =
       readonly resent: number;
       readonly hints: BridgeHints;
     }
-  | ({ readonly kind: "refused"; readonly reasonCode: number } & ReasonWords)
+  | ({
+      readonly kind: "refused";
+      readonly reasonCode: number;
+      /** The bridge's time, written between our CONNECT and now; where it said so. */
+      readonly hint?: TimeHint;
+      readonly refusedFor?: TimeRefusal;
+    } & ReasonWords)
   | { readonly kind: "reauthenticated"; readonly hints: BridgeHints }
   /** The AUTH was not answered in time. The connection goes on, and takes no other. */
   | { readonly kind: "reauthentication_unanswered" }
@@ -61,7 +68,12 @@ export type SessionReport =
   | { readonly kind: "subscription_refused"; readonly topicFilter: string; readonly reasonCode?: number }
   | DownlinkMessage
   /** The last report, after `refused` too. `reasonCode` where the bridge gave one. */
-  | ({ readonly kind: "ended"; readonly because: SessionEnd; readonly reasonCode?: number } & ReasonWords);
+  | ({
+      readonly kind: "ended";
+      readonly because: SessionEnd;
+      readonly reasonCode?: number;
+      readonly refusedFor?: TimeRefusal;
+    } & ReasonWords);
 
 /** Answer with `settleDownlink` where there is a receipt. */
 export interface DownlinkMessage {

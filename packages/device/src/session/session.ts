@@ -12,8 +12,10 @@
  */
 import {
   type AuthPacket,
+  type ConnackPacket,
   MqttError,
   mayCarryReasonCode,
+  type Properties,
   type PubackPacket,
   type PublishPacket,
   reasonCode,
@@ -21,15 +23,21 @@ import {
 } from "@mayfly/core/mqtt";
 import { ClientDecoder, encodeClientPacket } from "@mayfly/core/mqtt-client";
 import type { OutgoingMessage } from "../outbox.ts";
-import { readBridgeHints } from "./bridge-hints.ts";
+import { readBridgeHints, readTimeRefusal } from "./bridge-hints.ts";
 import { readBridgeLimits } from "./bridge-limits.ts";
 import type { DownlinkReceipt } from "./downlink-acknowledgements.ts";
 import { DownlinkIntake } from "./downlink-intake.ts";
 import { KeepAlive } from "./keep-alive.ts";
 import { connectPacket } from "./packets-sent.ts";
-import { type ReasonWords, readReasonWords } from "./reason-words.ts";
+import { readReasonWords } from "./reason-words.ts";
 import { Reauthentication } from "./reauthentication.ts";
-import type { ConnectOrder, SessionEnd, SessionOptions, SessionOutput } from "./session-report.ts";
+import type {
+  ConnectOrder,
+  SessionEnd,
+  SessionOptions,
+  SessionOutput,
+  SessionReport,
+} from "./session-report.ts";
 import type { SessionState } from "./session-state.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { Uplink } from "./uplink.ts";
@@ -249,7 +257,7 @@ export class Session {
           this.#fail("protocol_error", reasonCode.protocolError);
         return;
       case "disconnect":
-        this.#end("bridge_disconnected", packet.reasonCode, readReasonWords(packet.properties));
+        this.#end("bridge_disconnected", packet.reasonCode, packet.properties);
         return;
       default:
         // We send no QoS 2 and no UNSUBSCRIBE, so nothing else can be an answer.
@@ -260,8 +268,7 @@ export class Session {
 
   #takeConnack(packet: Extract<ServerPacket, { type: "connack" }>): void {
     if (packet.reasonCode !== 0) {
-      const words = readReasonWords(packet.properties);
-      this.#output.report({ kind: "refused", reasonCode: packet.reasonCode, ...words });
+      this.#output.report(this.#refusal(packet));
       this.#end("bridge_disconnected", packet.reasonCode);
       return;
     }
@@ -290,6 +297,19 @@ export class Session {
     if (!this.#state.isSubscribed) this.#send(this.#subscriptions.begin(limits.hasWildcards, this.#now));
     const resent = isResumed ? this.#uplink.resume(this.#now) : 0;
     this.#output.report({ kind: "accepted", isResumed, resent, hints: readBridgeHints(properties) });
+  }
+
+  #refusal({ reasonCode, properties }: ConnackPacket): Extract<SessionReport, { kind: "refused" }> {
+    const { serverTime } = readBridgeHints(properties);
+    const refusedFor = readTimeRefusal(properties);
+    const instants = { sentMillis: this.#connectedMillis, receivedMillis: this.#now };
+    return {
+      kind: "refused",
+      reasonCode,
+      ...(serverTime === undefined ? undefined : { hint: { serverTime, ...instants } }),
+      ...(refusedFor === undefined ? undefined : { refusedFor }),
+      ...readReasonWords(properties),
+    };
   }
 
   #takePuback(packet: PubackPacket): void {
@@ -339,15 +359,17 @@ export class Session {
     this.#end(because, undefined);
   }
 
-  #end(because: SessionEnd, code: number | undefined, words?: ReasonWords): void {
+  #end(because: SessionEnd, code: number | undefined, properties?: Properties): void {
     if (this.#hasEnded()) return;
     this.#phase = "ended";
     this.#output.close();
+    const refusedFor = readTimeRefusal(properties);
     this.#output.report({
       kind: "ended",
       because,
       ...(code === undefined ? undefined : { reasonCode: code }),
-      ...words,
+      ...(refusedFor === undefined ? undefined : { refusedFor }),
+      ...readReasonWords(properties),
     });
   }
 

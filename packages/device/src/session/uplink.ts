@@ -12,20 +12,16 @@ import { encodePublish } from "@mayfly/core/mqtt-client";
 import type { OutgoingMessage } from "../outbox.ts";
 import { type BridgeLimits, inFlightMax } from "./bridge-limits.ts";
 import { type PublishForm, publishPacket } from "./packets-sent.ts";
-import { actionOfPuback } from "./puback-actions.ts";
 import { readReasonWords } from "./reason-words.ts";
+import { actionOfPuback, againPauseMillis, againTimesMax } from "./refusal.ts";
 import { SendPace } from "./send-pace.ts";
 import type { SessionOutput, SessionReport } from "./session-report.ts";
 import type { InFlight, SessionState } from "./session-state.ts";
 import { OutgoingAliases } from "./topic-aliases.ts";
 import type { WireSettings } from "./wire-settings.ts";
 
-/** How often one message is sent on a connection before "not now" is taken for "never". */
-export const postponedTimesMax = 8;
-/** The first pause after "not now"; each further one in a row is twice as long … */
-export const postponedMillisFirst = 1_000;
-/** … up to this. */
-export const postponedMillisMax = 60_000;
+/** The pause after "not now" is twice as long each time in a row, up to this. */
+export const againPauseMillisMax = 60_000;
 /** Written and not taken by the network: above it nothing is added. */
 export const unsentBytesMax = 256 * 1024;
 /** How soon the network is asked again. */
@@ -112,7 +108,7 @@ export class Uplink {
     const answered = this.#state.acknowledged(packet.packetIdentifier);
     if (answered === undefined) return undefined;
     const action = actionOfPuback(packet.reasonCode);
-    if (action === "keep" && answered.postponedTimes < postponedTimesMax - 1) {
+    if (action === "again" && answered.postponedTimes < againTimesMax - 1) {
       return this.#postpone(answered, packet.reasonCode, nowMillis);
     }
     if (action === "done") this.#pauseMillis = 0;
@@ -131,7 +127,7 @@ export class Uplink {
   #postpone(answered: InFlight, code: number, nowMillis: number): SessionReport {
     // The window may be full of messages that are answered alike: they are one "not now", and make one pause.
     if (nowMillis >= this.#pausedUntilMillis) {
-      this.#pauseMillis = Math.min(postponedMillisMax, this.#pauseMillis * 2 || postponedMillisFirst);
+      this.#pauseMillis = Math.min(againPauseMillisMax, this.#pauseMillis * 2 || againPauseMillis);
       this.#pausedUntilMillis = nowMillis + this.#pauseMillis;
     }
     this.#state.postpone({ ...answered, postponedTimes: answered.postponedTimes + 1 });
