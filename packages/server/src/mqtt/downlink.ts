@@ -147,6 +147,9 @@ export class Downlink {
     this.#sentVersion = 0;
     this.#mayPassOverAcknowledged = false;
     this.#isConfigWaiting = true;
+    // A 3.1.1 device that could not use a config withholds its PUBACK, and asks again so. It has no Receive Maximum that
+    // a second one in flight could break; in 5.0 a PUBACK says that it failed.
+    if (this.#owner.version === 4) this.#giveUpConfigInFlight();
   }
 
   /** @returns whether there was such a subscription. */
@@ -405,6 +408,13 @@ export class Downlink {
     if (packetIdentifier === undefined) return;
     this.#isConfigInFlight = true;
     this.#track(packetIdentifier, { kind: "config", version: config.version, payload: config.binaryData });
+  }
+
+  #giveUpConfigInFlight(): void {
+    for (const [packetIdentifier, item] of this.#inFlight ?? []) {
+      if (item.kind === "config") this.#inFlight?.delete(packetIdentifier);
+    }
+    this.#isConfigInFlight = false;
   }
 
   #isPassedOver(config: DeviceConfigVersion): boolean {
