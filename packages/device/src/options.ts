@@ -34,6 +34,8 @@ export interface AgentOptions extends DeviceName {
   readonly outbox?: OutboxBounds;
   /** What this device takes of a bridge, and how fast it speaks. */
   readonly wire?: Partial<WireSettings>;
+  /** How long the application's handler of a config or command may take, 1 to 3,600. Default 30. */
+  readonly handlerSecondsMax?: number;
   /** Which of the chip's key pairs signs; shown in the status, no more. */
   readonly slot?: number;
 }
@@ -50,6 +52,7 @@ export interface AgentSettings {
   readonly keepAliveSeconds: number;
   readonly outbox: OutboxBounds;
   readonly wire: WireSettings;
+  readonly handlerSecondsMax: number;
   readonly slot: number | undefined;
 }
 
@@ -57,6 +60,7 @@ export const lifetimeSecondsDefault = 3_600;
 export const lifetimeSecondsMax = 86_400;
 export const lifetimeSecondsMin = 10;
 const keepAliveSecondsDefault = 60;
+const handlerSecondsMaxDefault = 30;
 const outboxDefault: OutboxBounds = { messagesMax: 1_000, bytesMax: 4 * 1024 * 1024 };
 
 /** An option has a value the agent does not run with; `message` says which and why. */
@@ -100,6 +104,9 @@ export function settleOptions(options: AgentOptions): AgentSettings {
   checkRange("wire.messagesPerSecond", wire.messagesPerSecond, 1, 100_000);
   checkRange("wire.bytesPerSecond", wire.bytesPerSecond, 1_024, 1024 * 1024 * 1024);
 
+  const handlerSecondsMax = options.handlerSecondsMax ?? handlerSecondsMaxDefault;
+  checkRange("handlerSecondsMax", handlerSecondsMax, 1, 3_600);
+
   return {
     clientIdentifier,
     project: options.project,
@@ -111,6 +118,7 @@ export function settleOptions(options: AgentOptions): AgentSettings {
     keepAliveSeconds,
     outbox,
     wire,
+    handlerSecondsMax,
     slot: options.slot,
   };
 }

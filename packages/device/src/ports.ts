@@ -122,4 +122,9 @@ export interface AgentPorts {
   readonly signer: AgentSigner;
   readonly time: DeviceTime;
   readonly connect: Connect;
+  /**
+   * Remembers which config is in force. Give it only where what the application made of its config outlives a restart
+   * too: the same config is not handed over again. Without it, each start hands over the config once.
+   */
+  readonly configStore?: SmallStore;
 }

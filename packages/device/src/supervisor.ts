@@ -10,7 +10,7 @@
  * (`token/renewal-plan.ts`), one connection in place of another (`session/changeover.ts`), and what is published
  * (`publisher.ts`).
  */
-import { type AgentHandlers, deliver } from "./downlink.ts";
+import { type AgentHandlers, Downlink } from "./downlink.ts";
 import { OneTimer } from "./one-timer.ts";
 import type { AgentSettings } from "./options.ts";
 import type { AgentPorts } from "./ports.ts";
@@ -42,7 +42,7 @@ export const expirySlackMillis = 2_000;
 export class Supervisor {
   readonly #ports: AgentPorts;
   readonly #settings: AgentSettings;
-  readonly #handlers: AgentHandlers;
+  readonly #downlink: Downlink;
   readonly #keeper: TokenKeeper;
   readonly #plan: RenewalPlan;
   readonly #publisher: Publisher;
@@ -67,7 +67,13 @@ export class Supervisor {
   ) {
     this.#ports = ports;
     this.#settings = settings;
-    this.#handlers = handlers;
+    this.#downlink = new Downlink(
+      ports,
+      settings,
+      handlers,
+      () => this.#changeover.sender?.askForConfig(),
+      tell,
+    );
     this.#publisher = publisher;
     this.#tell = tell;
     this.#standing = new Standing(tell);
@@ -106,6 +112,7 @@ export class Supervisor {
     this.#changeover.leave();
     this.#standing.gap.forget();
     this.#publisher.close();
+    this.#downlink.close();
     this.#standing.enter("stopped");
   }
 
@@ -119,6 +126,7 @@ export class Supervisor {
     const { current } = this.#changeover;
     const token = current?.token ?? this.#plan.token;
     const { window } = this.#plan;
+    const { configVersion } = this.#downlink;
     return {
       ...this.#standing.facts,
       ...(token === undefined || this.#standing.facts.connects === 0
@@ -127,6 +135,7 @@ export class Supervisor {
       ...(current === undefined ? undefined : { renewal: this.#renewalKind(current.connection) }),
       ...(window === undefined ? undefined : { renewalWindow: window }),
       authentication: this.#form.name,
+      ...(configVersion === undefined ? undefined : { configVersion }),
     };
   }
 
@@ -391,9 +400,8 @@ export class Supervisor {
   }
 
   #deliver(connection: Connection, message: Extract<ConnectionReport, { kind: "config" | "command" }>): void {
-    const { kind, receipt } = message;
-    deliver(this.#handlers, message, (verdict) => {
-      if (verdict !== "taken") this.#tell({ kind: "handler_failed", of: kind, because: verdict.failed });
+    const { receipt } = message;
+    this.#downlink.take(message, (verdict) => {
       if (receipt === undefined) return;
       // By now another connection may go on with the Session.
       const carrier = this.#changeover.current?.connection ?? connection;
