@@ -259,7 +259,8 @@ test("a 3.1.1 device that withheld a PUBACK and subscribes anew gets the latest 
     [1, ""],
     [2, "b"],
   ]);
-  const isAcknowledged = (configs: typeof early) => configs.map(({ deviceAckMs }) => deviceAckMs !== undefined);
+  const isAcknowledged = (configs: typeof early) =>
+    configs.map(({ deviceAckMs }) => deviceAckMs !== undefined);
   assert.deepEqual(isAcknowledged(early), [false, false]);
   assert.deepEqual(isAcknowledged(await world.store.listConfigVersions(world.device(), 10)), [true, false]);
 });
