@@ -27,7 +27,10 @@ export interface AgentOptions extends DeviceName {
   readonly lifetimeSeconds?: number;
   /** Shortest lifetime taken, at least 10. Default 3,600; less is for demonstrations. */
   readonly lifetimeFloorSeconds?: number;
-  /** Seconds from the first token's minting to the first renewal, instead of the draw: staggers a demonstration. */
+  /**
+   * Seconds from the first token's minting to the first renewal, instead of the draw: staggers a demonstration. Never
+   * later than a renewal is safe.
+   */
   readonly firstRenewalAfterSeconds?: number;
   /** 5 to 1,200. Default 60. */
   readonly keepAliveSeconds?: number;
@@ -36,6 +39,8 @@ export interface AgentOptions extends DeviceName {
   readonly wire?: Partial<WireSettings>;
   /** How long the application's handler of a config or command may take, 1 to 3,600. Default 30. */
   readonly handlerSecondsMax?: number;
+  /** The bridge's host and port, or any other name of it: what is learned of one bridge is not held for true of another. */
+  readonly bridge?: string;
   /** Which of the chip's key pairs signs; shown in the status, no more. */
   readonly slot?: number;
 }
@@ -53,6 +58,7 @@ export interface AgentSettings {
   readonly outbox: OutboxBounds;
   readonly wire: WireSettings;
   readonly handlerSecondsMax: number;
+  readonly bridge: string;
   readonly slot: number | undefined;
 }
 
@@ -119,6 +125,7 @@ export function settleOptions(options: AgentOptions): AgentSettings {
     outbox,
     wire,
     handlerSecondsMax,
+    bridge: options.bridge ?? "",
     slot: options.slot,
   };
 }

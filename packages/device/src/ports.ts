@@ -127,4 +127,6 @@ export interface AgentPorts {
    * too: the same config is not handed over again. Without it, each start hands over the config once.
    */
   readonly configStore?: SmallStore;
+  /** What is learned outlives a restart; without one it is learned anew. */
+  readonly store?: SmallStore;
 }

@@ -1,13 +1,27 @@
 /**
- * What the agent does about each answer that is not "accepted": one table, reason to action.
+ * What the agent does about each answer that is not "accepted": one table, reason to action, and one, action to backoff.
  *
- * `retry`: the bridge is busy or away, try again with backoff. `mint`: the token was not good enough, make a
- * new one for the next try. `wait`: nothing the device does by itself will help soon; try seldom.
- * `reconnect`: an established connection was ended in the ordinary course.
+ * Left to others: how long the backoff is (`backoff.ts`), and whether a refused token was refused for its time
+ * (`token/clock-doubt.ts`).
  */
 import type { reasonCodesOf } from "@mayfly/core/mqtt";
+import type { BackoffCause } from "./backoff.ts";
 
-export type RefusalAction = "retry" | "mint" | "wait" | "reconnect";
+/**
+ * `retry`: the bridge is busy or away; the same token will do. `mint`: the token was not good enough; another is made
+ * for the next try. `wait`: nothing the device does by itself will help soon. `reconnect`: a connection was ended in
+ * the ordinary course. `yield`: another connection of our name took over, and pushing back would go on for ever.
+ */
+export type RefusalAction = "retry" | "mint" | "wait" | "reconnect" | "yield";
+
+/** Which backoff an action goes by; a connection that ends before it was stable is `kicked` instead of `network`. */
+export const backoffCauseOf = {
+  retry: "busy",
+  mint: "refused",
+  wait: "protocol",
+  reconnect: "network",
+  yield: "kicked",
+} as const satisfies Record<RefusalAction, BackoffCause>;
 
 export interface Refusal {
   readonly action: RefusalAction;
@@ -75,7 +89,7 @@ const disconnectRefusals = {
   137: { action: "retry", sentence: "the bridge is busy" },
   139: { action: "reconnect", sentence: "the bridge is shutting down" },
   141: { action: "reconnect", sentence: "the bridge did not hear from us in time" },
-  142: { action: "retry", sentence: "another connection of this device took over" },
+  142: { action: "yield", sentence: "another connection of this device took over" },
   143: { action: "wait", sentence: "the bridge refused a Topic Filter of ours" },
   144: { action: "wait", sentence: "the bridge refused a Topic Name of ours" },
   147: { action: "retry", sentence: "we sent more at once than the bridge allows" },

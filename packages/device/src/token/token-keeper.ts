@@ -27,6 +27,14 @@ export interface DeviceToken {
   readonly safeMillis: number;
 }
 
+/** What the tokens say of their device. */
+export interface TokenOrder {
+  readonly project: string;
+  /** `sub`. */
+  readonly devicePath: string;
+  readonly lifetimeSeconds: number;
+}
+
 export type MintAnswer =
   | { readonly kind: "minted"; readonly token: DeviceToken }
   | { readonly kind: "waiting_for_clock"; readonly because: string }
@@ -41,10 +49,7 @@ export interface TokenKeeper {
 
 type KeeperPorts = Pick<AgentPorts, "clock" | "timers" | "sha256" | "signer" | "time">;
 
-export function createTokenKeeper(
-  ports: KeeperPorts,
-  order: { readonly project: string; readonly devicePath: string; readonly lifetimeSeconds: number },
-): TokenKeeper {
+export function createTokenKeeper(ports: KeeperPorts, order: TokenOrder): TokenKeeper {
   let generation = 0;
   let cancelDeadline: CancelTimer | undefined;
 
