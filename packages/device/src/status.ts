@@ -4,6 +4,7 @@
  * Neither carries a token, a key or a signature.
  */
 import type { NumericDate } from "@mayfly/core";
+import type { OutboxStoreRefusal } from "./outbox-store.ts";
 import type { BackoffCause } from "./session/backoff.ts";
 import type { RefusalAction } from "./session/refusal.ts";
 
@@ -58,9 +59,13 @@ export interface AgentStatus {
   readonly acknowledged: number;
   /** Messages refused: at `publish`, or by the bridge's PUBACK. */
   readonly refused: number;
+  /** Messages given up for newer ones, where the full outbox was to do so. */
+  readonly dropped: number;
   /** Waiting for their acknowledgement, sent or not. */
   readonly queuedMessages: number;
   readonly queuedBytes: number;
+  /** Why messages that are to outlive the process are not taken, while that is so. */
+  readonly outboxTrouble?: OutboxStoreRefusal;
   /** The longest time a credential kept a message from being sent, in whole or broken milliseconds. */
   readonly longestGapMillis: number;
   /** Why the bridge last refused us, in words. */
@@ -97,6 +102,9 @@ export type AgentEvent =
   | { readonly kind: "message_postponed"; readonly reasonCode: number; readonly retryMillis: number }
   | { readonly kind: "acknowledged"; readonly messageId?: string }
   | { readonly kind: "message_refused"; readonly messageId?: string; readonly reasonCode: number }
+  | { readonly kind: "message_dropped"; readonly messageId?: string }
+  /** At the start: a store had kept so many messages; where it was `damaged`, something is lost. */
+  | { readonly kind: "outbox_opened"; readonly messages: number; readonly damaged: number }
   /** A handler threw, rejected, or did not answer in its time. A config is asked for again, a command is not. */
   | { readonly kind: "handler_failed"; readonly of: "config" | "command"; readonly because: string }
   /** The application took a config it had not. */
