@@ -108,6 +108,7 @@ export function settleOptions(options: AgentOptions): AgentSettings {
   checkRange("wire.sessionExpirySeconds", wire.sessionExpirySeconds, 1, 0xffff_ffff);
   checkRange("wire.messagesPerSecond", wire.messagesPerSecond, 1, 100_000);
   checkRange("wire.bytesPerSecond", wire.bytesPerSecond, 1_024, 1024 * 1024 * 1024);
+  checkRange("wire.statePauseMillis", wire.statePauseMillis, 0, 60_000);
 
   const handlerSecondsMax = options.handlerSecondsMax ?? handlerSecondsMaxDefault;
   checkRange("handlerSecondsMax", handlerSecondsMax, 1, 3_600);

@@ -21,9 +21,11 @@ export interface WireSettings {
   readonly messagesPerSecond: number;
   /** Bytes of them, 1,024 to 1 GiB in a second, likewise. One message may be larger than that. */
   readonly bytesPerSecond: number;
+  /** From the answer to one state to the sending of the next, 0 to 60,000. */
+  readonly statePauseMillis: number;
 }
 
-/** The contract's numbers (Cloud IoT Core: 100 messages and 512 KiB in a second, commands of 256 KiB). */
+/** The contract's numbers (Cloud IoT Core: 100 messages, 512 KiB and one state in a second, commands of 256 KiB). */
 export const wireDefaults: WireSettings = {
   maximumPacketSize: 264 * 1024,
   receiveMaximum: 20,
@@ -31,4 +33,5 @@ export const wireDefaults: WireSettings = {
   sessionExpirySeconds: 86_400,
   messagesPerSecond: 100,
   bytesPerSecond: 512 * 1024,
+  statePauseMillis: 1_000,
 };
