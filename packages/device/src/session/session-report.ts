@@ -36,6 +36,8 @@ export type SessionEnd =
   | "link_closed"
   | "connack_timeout"
   | "ping_timeout"
+  /** The bridge owed a PUBACK for too long; what is unacknowledged goes over the next connection. */
+  | "puback_timeout"
   | "protocol_error"
   | "bridge_disconnected"
   | "not_served";

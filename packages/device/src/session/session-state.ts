@@ -16,6 +16,8 @@ export interface InFlight {
   /** The caller's. */
   readonly key: number;
   readonly message: OutgoingMessage;
+  /** When it was written last, monotonic. */
+  writtenMillis: number;
   /** How often the bridge answered "not now". */
   readonly postponedTimes: number;
 }
@@ -33,6 +35,12 @@ export class SessionState {
 
   get inFlight(): ReadonlyMap<number, InFlight> {
     return this.#inFlight;
+  }
+
+  /** When the one in flight that was sent first was written last. */
+  get oldestMillis(): number | undefined {
+    for (const { writtenMillis } of this.#inFlight.values()) return writtenMillis;
+    return undefined;
   }
 
   get postponed(): readonly InFlight[] {

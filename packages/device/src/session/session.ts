@@ -27,6 +27,7 @@ import { readBridgeHints, readTimeRefusal } from "./bridge-hints.ts";
 import { readBridgeLimits } from "./bridge-limits.ts";
 import type { DownlinkReceipt } from "./downlink-acknowledgements.ts";
 import { DownlinkIntake } from "./downlink-intake.ts";
+import { earlier } from "./earlier.ts";
 import { KeepAlive } from "./keep-alive.ts";
 import { connectPacket } from "./packets-sent.ts";
 import { readReasonWords } from "./reason-words.ts";
@@ -206,6 +207,10 @@ export class Session {
       this.#fail("ping_timeout", undefined);
       return;
     }
+    if (this.#uplink.isOverdue(nowMillis)) {
+      this.#fail("puback_timeout", undefined);
+      return;
+    }
     if (judgement === "ping") this.#send({ type: "pingreq" });
     if (this.#reauthentication.giveUpIfDue(nowMillis)) {
       this.#output.report({ kind: "reauthentication_unanswered" });
@@ -377,9 +382,4 @@ export class Session {
   #hasEnded(): boolean {
     return this.#phase === "ended";
   }
-}
-
-function earlier(one: number | undefined, other: number | undefined): number | undefined {
-  if (one === undefined) return other;
-  return other === undefined || one < other ? one : other;
 }

@@ -11,6 +11,7 @@ import { type ProtocolVersion, type PubackPacket, reasonCode } from "@mayfly/cor
 import { encodePublish } from "@mayfly/core/mqtt-client";
 import type { OutgoingMessage } from "../outbox.ts";
 import { type BridgeLimits, inFlightMax } from "./bridge-limits.ts";
+import { earlier } from "./earlier.ts";
 import { type PublishForm, publishPacket } from "./packets-sent.ts";
 import { readReasonWords } from "./reason-words.ts";
 import { actionOfPuback, againPauseMillis, againTimesMax } from "./refusal.ts";
@@ -20,6 +21,12 @@ import type { InFlight, SessionState } from "./session-state.ts";
 import { OutgoingAliases } from "./topic-aliases.ts";
 import type { WireSettings } from "./wire-settings.ts";
 
+/**
+ * From a PUBLISH to its PUBACK. MQTT lets a message be sent again on a new connection alone, and Cloud IoT Core drops one
+ * without a PUBACK when it is out of buffers: so a connection that owes one for so long is given up. Long enough for
+ * {@link unsentBytesMax} and a large message on a link of 4 KiB a second.
+ */
+export const pubackMillisMax = 120_000;
 /** The pause after "not now" is twice as long each time in a row, up to this. */
 export const againPauseMillisMax = 60_000;
 /** Written and not taken by the network: above it nothing is added. */
@@ -63,9 +70,16 @@ export class Uplink {
 
   /** When {@link tick} wants to be called. */
   get dueMillis(): number | undefined {
-    return this.#state.postponed.length > 0
-      ? Math.min(this.#pausedUntilMillis, this.#askAgainMillis ?? this.#pausedUntilMillis)
-      : this.#askAgainMillis;
+    const { oldestMillis, postponed } = this.#state;
+    const overdue = oldestMillis === undefined ? undefined : oldestMillis + pubackMillisMax;
+    const again = postponed.length === 0 ? undefined : this.#pausedUntilMillis;
+    return earlier(overdue, earlier(again, this.#askAgainMillis));
+  }
+
+  /** The bridge has owed a PUBACK for too long. */
+  isOverdue(nowMillis: number): boolean {
+    const { oldestMillis } = this.#state;
+    return oldestMillis !== undefined && nowMillis >= oldestMillis + pubackMillisMax;
   }
 
   /** @returns Whether a message of this QoS may be written now; where time alone is missing, {@link tick} tells when it has come. */
@@ -89,15 +103,16 @@ export class Uplink {
    */
   publish(message: OutgoingMessage, key: number, nowMillis: number): "written" | "too_large" {
     if (message.qos === 0) return this.#put(message, undefined, "first", nowMillis);
-    return this.#putFirst({ key, message, postponedTimes: 0 }, nowMillis);
+    return this.#putFirst({ key, message, writtenMillis: nowMillis, postponedTimes: 0 }, nowMillis);
   }
 
   /** The Session goes on [MQTT-4.4.0-1]. @returns How many PUBLISHes were written again. */
   resume(nowMillis: number): number {
-    for (const [packetIdentifier, { key, message }] of this.#state.inFlight) {
-      if (this.#put(message, packetIdentifier, "again", nowMillis) === "written") continue;
+    for (const [packetIdentifier, inFlight] of this.#state.inFlight) {
+      inFlight.writtenMillis = nowMillis;
+      if (this.#put(inFlight.message, packetIdentifier, "again", nowMillis) === "written") continue;
       this.#state.acknowledged(packetIdentifier);
-      this.#reportTooLarge(key);
+      this.#reportTooLarge(inFlight.key);
     }
     const resent = this.#state.inFlight.size;
     return resent + this.#sendPostponed(nowMillis);
@@ -151,6 +166,7 @@ export class Uplink {
 
   #putFirst(inFlight: InFlight, nowMillis: number): "written" | "too_large" {
     const packetIdentifier = this.#state.freeIdentifier();
+    inFlight.writtenMillis = nowMillis;
     // Before it is written: a link that answers at once finds it in flight.
     this.#state.sent(packetIdentifier, inFlight);
     const outcome = this.#put(inFlight.message, packetIdentifier, "first", nowMillis);
