@@ -66,8 +66,22 @@ export class Standing {
     this.#tell({ kind: "state", state });
   }
 
-  get isWaiting(): boolean {
-    return this.#waitingBecause !== undefined;
+  /** The state that follows from what is under way. */
+  show(now: {
+    readonly isConnected: boolean;
+    readonly isMinting: boolean;
+    readonly isConnecting: boolean;
+    readonly isReauthenticating: boolean;
+  }): void {
+    // A clock that is not believed is asked again and again: that is waiting, not minting.
+    const isMinting = now.isMinting && this.#waitingBecause === undefined;
+    if (now.isConnected) {
+      this.enter(isMinting || now.isConnecting || now.isReauthenticating ? "renewing" : "connected");
+      return;
+    }
+    if (isMinting) this.enter("minting");
+    else if (now.isConnecting) this.enter("connecting");
+    else this.enter(this.#waitingBecause === undefined ? "backing_off" : "waiting_for_clock");
   }
 
   /** Nothing is signed now. */

@@ -17,17 +17,13 @@ import type { AgentPorts } from "./ports.ts";
 import type { Publisher, PublisherCounts } from "./publisher.ts";
 import { RenewalInSession } from "./renewal-in-session.ts";
 import { AuthenticationForm } from "./session/authentication-form.ts";
-import { Backoff, type BackoffCause, stableMillis } from "./session/backoff.ts";
-import { Changeover } from "./session/changeover.ts";
+import { Backoff, type BackoffCause } from "./session/backoff.ts";
+import { Changeover, settleMillisMax } from "./session/changeover.ts";
 import type { Connection, ConnectionReport } from "./session/connection.ts";
 import { reauthenticationPauseMillis } from "./session/reauthentication.ts";
-import {
-  backoffCauseOf,
-  type RefusalAction,
-  refusalOfConnack,
-  refusalOfDisconnect,
-} from "./session/refusal.ts";
-import { RememberedForm } from "./session/remembered-form.ts";
+import { backoffCauseOf, type RefusalAction, refusalOfConnack } from "./session/refusal.ts";
+import { findRememberedForm } from "./session/remembered-form.ts";
+import { causeOfFailedAttempt, judgeEnd } from "./session/verdict.ts";
 import { Standing } from "./standing.ts";
 import type { AgentEvent, AgentStatus, RenewalKind } from "./status.ts";
 import { RenewalPlan } from "./token/renewal-plan.ts";
@@ -38,6 +34,8 @@ import { type SupplyAnswer, TokenSupply } from "./token/token-supply.ts";
 export const clockRetryMillis = 1_000;
 /** However little time a token has left, a failed renewal is not repeated sooner. */
 export const hurryMillisMin = 1_000;
+/** From a link that is up to a CONNECT that is judged: what is in flight is let settle, and then a second. */
+export const presentationMillis = settleMillisMax + 1_000;
 /** A bridge's deadline is met to a second, and our clock and its may differ by some of that. */
 export const expirySlackMillis = 2_000;
 
@@ -83,7 +81,7 @@ export class Supervisor {
       this.#takeReport(connection, report),
     );
     this.#backoff = new Backoff(ports.random);
-    this.#form = new AuthenticationForm(settings.protocolVersion, findMemory(ports, settings));
+    this.#form = new AuthenticationForm(settings.protocolVersion, findRememberedForm(ports, settings));
     this.#plan = new RenewalPlan({ ...settings, pauseMillis: reauthenticationPauseMillis }, ports.random);
     const { project, clientIdentifier: devicePath, lifetimeSeconds } = settings;
     this.#supply = new TokenSupply(ports, { project, devicePath, lifetimeSeconds }, (outcome) =>
@@ -348,8 +346,7 @@ export class Supervisor {
     const because = connection.linkBecause === "" ? end.because : `${end.because}: ${connection.linkBecause}`;
     if (this.#changeover.isNext(connection)) {
       this.#tell({ kind: "connection_lost", because });
-      const isHopeless = end.because === "not_served" || end.because === "protocol_error";
-      this.#nextFailed(isHopeless ? "protocol" : "network");
+      this.#nextFailed(causeOfFailedAttempt(end.because));
       return;
     }
     const lost = this.#changeover.lost(connection);
@@ -360,7 +357,10 @@ export class Supervisor {
     this.#tell({ kind: "connection_lost", because });
     const heldMillis = this.#now() - sinceMillis;
     this.#backoff.connectionEnded(heldMillis);
-    const action = this.#judgeEnd(end);
+    const { action, cause, refusal } = judgeEnd(end, heldMillis);
+    if (refusal !== undefined && end.reasonCode !== undefined) {
+      this.#standing.refused(end.reasonCode, refusal, end);
+    }
     if (presented?.isRefused === true) {
       this.#replaceRefused(action, presented.token, token, end);
       return;
@@ -373,13 +373,13 @@ export class Supervisor {
       this.#showState();
       return;
     }
-    const isKicked = action === "reconnect" && heldMillis < stableMillis;
-    this.#tryLater(isKicked ? "kicked" : backoffCauseOf[action]);
+    this.#tryLater(cause);
   }
 
   /**
    * A re-authentication cost the connection. At once another: with the old token while that lasts if the new one was
-   * refused, else with the new one; whatever the bridge has against an AUTH is nothing against a CONNECT.
+   * refused, else with the new one; whatever the bridge has against an AUTH is nothing against a CONNECT. Only a
+   * bridge that is busy is given its time.
    */
   #replaceRefused(
     action: RefusalAction,
@@ -388,6 +388,10 @@ export class Supervisor {
     { refusedFor }: Extract<ConnectionReport, { kind: "ended" }>,
   ): void {
     this.#standing.gap.open(this.#now());
+    if (action === "retry") {
+      this.#tryLater("busy");
+      return;
+    }
     if (action !== "mint") {
       this.#open(presented);
       return;
@@ -402,20 +406,13 @@ export class Supervisor {
     this.#open(old);
   }
 
-  /** No bridge with a right clock refuses it for its age. */
+  /** No bridge with a right clock refuses it for its age, if it is presented now. */
   #isSafe(token: DeviceToken): boolean {
-    return this.#now() < token.safeMillis;
+    return this.#now() < token.safeMillis - presentationMillis;
   }
 
   #hasRunOut(token: DeviceToken): boolean {
     return this.#now() >= token.safeMillis - expirySlackMillis;
-  }
-
-  #judgeEnd(end: Extract<ConnectionReport, { kind: "ended" }>): RefusalAction {
-    if (end.because !== "bridge_disconnected" || end.reasonCode === undefined) return "reconnect";
-    const refusal = refusalOfDisconnect(end.reasonCode);
-    this.#standing.refused(end.reasonCode, refusal, end);
-    return refusal.action;
   }
 
   /** The attempt is over. The present connection, if it lives, sends again. */
@@ -458,17 +455,12 @@ export class Supervisor {
   /** The state that follows from what is under way. */
   #showState(): void {
     if (this.#phase !== "running") return;
-    // A clock that is not believed is asked again and again: that is waiting, not minting.
-    const isMinting = this.#supply.isUnderWay && !this.#standing.isWaiting;
-    const isConnecting = this.#changeover.isUnderWay;
-    if (this.#changeover.current !== undefined) {
-      const isRenewing = isMinting || isConnecting || this.#inSession.isUnderWay;
-      this.#standing.enter(isRenewing ? "renewing" : "connected");
-      return;
-    }
-    if (isMinting) this.#standing.enter("minting");
-    else if (isConnecting) this.#standing.enter("connecting");
-    else this.#standing.enter(this.#standing.isWaiting ? "waiting_for_clock" : "backing_off");
+    this.#standing.show({
+      isConnected: this.#changeover.current !== undefined,
+      isMinting: this.#supply.isUnderWay,
+      isConnecting: this.#changeover.isUnderWay,
+      isReauthenticating: this.#inSession.isUnderWay,
+    });
   }
 
   #setTimer(delayMillis: number, run: () => void): void {
@@ -479,10 +471,4 @@ export class Supervisor {
   #now(): number {
     return this.#ports.clock.monotonicMillis();
   }
-}
-
-function findMemory(ports: AgentPorts, settings: AgentSettings): RememberedForm | undefined {
-  // MQTT 3.1.1 has one form.
-  if (ports.store === undefined || settings.protocolVersion === 4) return undefined;
-  return new RememberedForm(ports.store, ports.sha256, settings.bridge);
 }
