@@ -15,12 +15,14 @@ import {
   type ConnackPacket,
   MqttError,
   mayCarryReasonCode,
+  type Properties,
   reasonCode,
   type ServerPacket,
 } from "@mayfly/core/mqtt";
 import { ClientDecoder, encodeClientPacket } from "@mayfly/core/mqtt-client";
 import type { OutgoingMessage } from "../outbox.ts";
-import { readBridgeHints, readTimeRefusal, type TimeRefusal } from "./bridge-hints.ts";
+import type { TimeHint } from "../ports.ts";
+import { readBridgeHints, readTimeRefusal } from "./bridge-hints.ts";
 import type { DownlinkReceipt } from "./downlink-acknowledgements.ts";
 import { findDownlinkPlace } from "./downlink-place.ts";
 import { KeepAlive } from "./keep-alive.ts";
@@ -121,7 +123,7 @@ export class Session {
    */
   reauthenticate(token: string, answerMillisMax: number, nowMillis: number): void {
     this.#now = nowMillis;
-    this.#send(this.#reauthentication.begin(token, nowMillis + answerMillisMax));
+    this.#send(this.#reauthentication.begin(token, nowMillis, answerMillisMax));
   }
 
   /** Sends nothing more until {@link release}: another connection is about to go on with this Session. */
@@ -250,7 +252,7 @@ export class Session {
         this.#takeSuback(packet.packetIdentifier, packet.reasonCodes);
         return;
       case "disconnect":
-        this.#end("bridge_disconnected", packet.reasonCode, readTimeRefusal(packet.properties));
+        this.#end("bridge_disconnected", packet.reasonCode, packet.properties);
         return;
       default:
         // We send no QoS 2 and no UNSUBSCRIBE, so nothing else can be an answer.
@@ -289,15 +291,23 @@ export class Session {
   }
 
   #refusal({ reasonCode, properties }: ConnackPacket): Extract<SessionReport, { kind: "refused" }> {
-    const { serverTime } = readBridgeHints(properties);
+    const { retryAfterSeconds } = readBridgeHints(properties);
+    const hint = this.#timeHint(this.#connectedMillis, properties);
     const refusedFor = readTimeRefusal(properties);
-    const instants = { sentMillis: this.#connectedMillis, receivedMillis: this.#now };
     return {
       kind: "refused",
       reasonCode,
-      ...(serverTime === undefined ? undefined : { hint: { serverTime, ...instants } }),
+      ...(hint === undefined ? undefined : { hint }),
       ...(refusedFor === undefined ? undefined : { refusedFor }),
+      ...(retryAfterSeconds === undefined ? undefined : { retryAfterSeconds }),
     };
+  }
+
+  /** @param sentMillis When we sent what this answers; `undefined` where it answers nothing. */
+  #timeHint(sentMillis: number | undefined, properties: Properties | undefined): TimeHint | undefined {
+    const { serverTime } = readBridgeHints(properties);
+    if (serverTime === undefined || sentMillis === undefined) return undefined;
+    return { serverTime, sentMillis, receivedMillis: this.#now };
   }
 
   #startOver(): number {
@@ -410,14 +420,17 @@ export class Session {
     this.#end(because, undefined);
   }
 
-  #end(because: SessionEnd, code: number | undefined, refusedFor?: TimeRefusal): void {
+  #end(because: SessionEnd, code: number | undefined, properties?: Properties): void {
     if (this.#hasEnded()) return;
     this.#phase = "ended";
     this.#output.close();
+    const hint = this.#timeHint(this.#reauthentication.sentMillis, properties);
+    const refusedFor = readTimeRefusal(properties);
     this.#output.report({
       kind: "ended",
       because,
       ...(code === undefined ? undefined : { reasonCode: code }),
+      ...(hint === undefined ? undefined : { hint }),
       ...(refusedFor === undefined ? undefined : { refusedFor }),
     });
   }
