@@ -8,15 +8,18 @@ import { interleavingRows } from "./rows-interleavings.ts";
  */
 
 import { agentRenewalRows } from "./rows-agent-renewal.ts";
+import { agentServiceSabotages } from "./rows-agent-service.ts";
 import { authenticationSabotages } from "./rows-authentication.ts";
 import { evidenceSabotages } from "./rows-evidence.ts";
 import { fleetRenewalRows } from "./rows-fleet-renewals.ts";
 import { mqtt5Sabotages } from "./rows-mqtt5.ts";
 import { renewalSabotages } from "./rows-renewal.ts";
+import { rtcRows } from "./rows-rtc.ts";
 import { selfClockSabotages } from "./rows-self-clock.ts";
 import { agentSessionRows } from "./rows-session.ts";
 import { sessionSabotages } from "./rows-sessions.ts";
 import { signedTimeSabotages } from "./rows-signed-time.ts";
+import { sntpSabotages } from "./rows-sntp.ts";
 
 export type Sabotage = {
   /** What we promise, as a sentence an operator cares about. */
@@ -664,5 +667,8 @@ export const sabotages: readonly Sabotage[] = [
   ...interleavingRows,
   ...renewalSabotages,
   ...fleetRenewalRows,
+  ...rtcRows,
+  ...sntpSabotages,
+  ...agentServiceSabotages,
   ...agentSessionRows,
 ];
