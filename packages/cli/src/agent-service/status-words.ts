@@ -3,7 +3,7 @@
  *
  * The first line says whether there is something to do; the rest is why.
  */
-import type { AgentState, AgentStatus } from "@mayfly/device";
+import type { AgentState, AgentStatus, BackoffCause } from "@mayfly/device";
 import { formatDuration } from "../output.ts";
 
 /** What the service knows beside the agent. */
@@ -32,6 +32,15 @@ const stateSentences = {
   backing_off: "Not connected: it tries again after a pause.",
 } as const satisfies Record<AgentState, string>;
 
+const retryWords = {
+  network: "the bridge could not be reached, or the connection broke",
+  busy: "the bridge is busy",
+  refused: "the bridge did not take its token",
+  protocol: "the bridge and it do not understand each other, and someone has to look at that",
+  kicked: "the bridge dropped it soon after it was connected, or another connection took its place",
+  no_key: "its key did not sign",
+} as const satisfies Record<BackoffCause, string>;
+
 const renewalWords = {
   reauthentication: "within the connection, no message waits",
   handover: "by a second connection that takes the Session over",
@@ -43,6 +52,8 @@ export function describeStatus(status: ServiceStatus): readonly string[] {
   const { agent } = status;
   return [
     stateSentences[agent.state],
+    ...present(agent.waitingBecause, (words) => `It signs nothing now: ${words}.`),
+    ...present(agent.retry, retrySentence),
     ...present(agent.lastRefusal, (words) => `The bridge last refused it: ${words}.`),
     "",
     `Device    ${status.device}`,
@@ -57,6 +68,11 @@ export function describeStatus(status: ServiceStatus): readonly string[] {
           `Commands  ${status.commandsWaiting} wait for a program, ${status.commandsTaken} are being carried out`,
         ]),
   ];
+}
+
+function retrySentence({ because, inSeconds }: NonNullable<AgentStatus["retry"]>): string {
+  // A wait that is over counts as a second: it is about to end.
+  return `It tries again in ${formatDuration(Math.max(1, inSeconds))}: ${retryWords[because]}.`;
 }
 
 function tokenWords({ tokenRemainingSeconds }: AgentStatus): string {
