@@ -3,7 +3,7 @@
  *
  * The first line says whether there is something to do; the rest is why.
  */
-import type { AgentState, AgentStatus } from "@mayfly/device";
+import type { AgentState, AgentStatus, BackoffCause } from "@mayfly/device";
 import { formatDuration } from "../output.ts";
 
 /** What the service knows beside the agent. */
@@ -37,6 +37,14 @@ const outboxSentences = {
   outbox_disk_full: "It takes no messages: the disk is full. It tries again by itself.",
   outbox_disk_failed: "It takes no messages: the disk does not write. It tries again by itself.",
 } as const satisfies Record<NonNullable<AgentStatus["outboxTrouble"]>, string>;
+const retryWords = {
+  network: "the bridge could not be reached, or the connection broke",
+  busy: "the bridge is busy",
+  refused: "the bridge did not take its token",
+  protocol: "the bridge and it do not understand each other, and someone has to look at that",
+  kicked: "the bridge dropped it soon after it was connected, or another connection took its place",
+  no_key: "its key did not sign",
+} as const satisfies Record<BackoffCause, string>;
 
 const renewalWords = {
   reauthentication: "within the connection, no message waits",
@@ -50,6 +58,8 @@ export function describeStatus(status: ServiceStatus): readonly string[] {
   return [
     stateSentences[agent.state],
     ...present(agent.outboxTrouble, (trouble) => outboxSentences[trouble]),
+    ...present(agent.waitingBecause, (words) => `It signs nothing now: ${words}.`),
+    ...present(agent.retry, retrySentence),
     ...present(agent.lastRefusal, (words) => `The bridge last refused it: ${words}.`),
     "",
     `Device    ${status.device}`,
@@ -64,6 +74,11 @@ export function describeStatus(status: ServiceStatus): readonly string[] {
           `Commands  ${status.commandsWaiting} wait for a program, ${status.commandsTaken} are being carried out`,
         ]),
   ];
+}
+
+function retrySentence({ because, inSeconds }: NonNullable<AgentStatus["retry"]>): string {
+  // A wait that is over counts as a second: it is about to end.
+  return `It tries again in ${formatDuration(Math.max(1, inSeconds))}: ${retryWords[because]}.`;
 }
 
 function tokenWords({ tokenRemainingSeconds }: AgentStatus): string {
