@@ -125,4 +125,6 @@ export interface AgentPorts {
   readonly connect: Connect;
   /** Where messages outlive the process; without one they last as long as it does. */
   readonly outbox?: OutboxStore;
+  /** What is learned outlives a restart; without one it is learned anew. */
+  readonly store?: SmallStore;
 }

@@ -40,7 +40,7 @@ export function createNodeAgent(options: NodeAgentOptions, handlers: AgentHandle
       ? undefined
       : { outbox: openAgentOutbox(options.outboxFolder, options) }),
   };
-  return createAgent(ports, options, handlers);
+  return createAgent(ports, { bridge: `${options.host}:${options.port}`, ...options }, handlers);
 }
 
 /**

@@ -3,6 +3,7 @@
  */
 export { createNodeAgent, type NodeAgentOptions, openAgentOutbox } from "./create-node-agent.ts";
 export { type FileStore, openFileStore } from "./file-store.ts";
+export { createOpenDatagram } from "./node-datagram.ts";
 export {
   FileOutboxError,
   type FileOutboxErrorCode,
@@ -18,4 +19,6 @@ export {
   nodeTime,
   nodeTimers,
 } from "./system-ports.ts";
+export { createTimePost, type TimePostTarget } from "./time-post.ts";
+export { nodeTimeVerifier } from "./time-verifier.ts";
 export { createTlsConnect, type TlsTarget } from "./tls-connect.ts";
