@@ -32,10 +32,11 @@ const stateSentences = {
   backing_off: "Not connected: it tries again after a pause.",
 } as const satisfies Record<AgentState, string>;
 
-const outboxSentences = {
-  outbox_busy: "It takes no messages for the moment: the disk is behind.",
-  outbox_disk_full: "It takes no messages: the disk is full. It tries again by itself.",
-  outbox_disk_failed: "It takes no messages: the disk does not write. It tries again by itself.",
+const troubleSentences = {
+  outbox_busy: "The disk is behind: new messages wait for it.",
+  outbox_disk_full:
+    "New messages are refused: the disk is full. What was accepted is kept, and goes on its way.",
+  outbox_disk_failed: "New messages are refused: the disk does not keep what it is given.",
 } as const satisfies Record<NonNullable<AgentStatus["outboxTrouble"]>, string>;
 const retryWords = {
   network: "the bridge could not be reached, or the connection broke",
@@ -57,7 +58,7 @@ export function describeStatus(status: ServiceStatus): readonly string[] {
   const { agent } = status;
   return [
     stateSentences[agent.state],
-    ...present(agent.outboxTrouble, (trouble) => outboxSentences[trouble]),
+    ...present(agent.outboxTrouble, (trouble) => troubleSentences[trouble]),
     ...present(agent.waitingBecause, (words) => `It signs nothing now: ${words}.`),
     ...present(agent.retry, retrySentence),
     ...present(agent.lastRefusal, (words) => `The bridge last refused it: ${words}.`),
