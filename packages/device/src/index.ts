@@ -7,6 +7,7 @@ export type { AgentHandlers } from "./downlink.ts";
 export { createMemoryStore } from "./memory-store.ts";
 export { AgentOptionError, type AgentOptions } from "./options.ts";
 export type { OutboxBounds, OutboxContents, PublishOutcome } from "./outbox.ts";
+export { createSpillOutbox, type SpillOutbox, type SpillReport } from "./outbox-spill.ts";
 export type { Durability, OutboxOpening, OutboxStore, OutboxStoreRefusal } from "./outbox-store.ts";
 export type {
   AgentPorts,
@@ -24,6 +25,7 @@ export type {
   TimeHint,
 } from "./ports.ts";
 export type { PublishAnswer, PublishOptions, PublishRefusal } from "./publisher.ts";
+export type { BackoffCause } from "./session/backoff.ts";
 export { agentUserName } from "./session/changeover.ts";
 export type { RefusalAction } from "./session/refusal.ts";
 export type { WireSettings } from "./session/wire-settings.ts";

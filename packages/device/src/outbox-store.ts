@@ -26,7 +26,7 @@ export type OutboxStoreRefusal = "outbox_busy" | "outbox_disk_full" | "outbox_di
 export interface OutboxOpening {
   /** Of the next message; above that of every message kept. */
   readonly nextSequence: number;
-  /** No other opening of this store has had it: a count, as text of at most 12 ASCII characters. */
+  /** No other opening of this store has had it: a count, as text of at most 12 ASCII characters; empty if it keeps none. */
   readonly opening: string;
   /** Places where something was kept that is not whole any more, and was skipped. */
   readonly damaged: number;

@@ -3,7 +3,7 @@
  *
  * The first line says whether there is something to do; the rest is why.
  */
-import type { AgentState, AgentStatus } from "@mayfly/device";
+import type { AgentState, AgentStatus, BackoffCause } from "@mayfly/device";
 import { formatDuration } from "../output.ts";
 
 /** What the service knows beside the agent. */
@@ -32,6 +32,20 @@ const stateSentences = {
   backing_off: "Not connected: it tries again after a pause.",
 } as const satisfies Record<AgentState, string>;
 
+const outboxSentences = {
+  outbox_busy: "It takes no messages for the moment: the disk is behind.",
+  outbox_disk_full: "It takes no messages: the disk is full. It tries again by itself.",
+  outbox_disk_failed: "It takes no messages: the disk does not write. It tries again by itself.",
+} as const satisfies Record<NonNullable<AgentStatus["outboxTrouble"]>, string>;
+const retryWords = {
+  network: "the bridge could not be reached, or the connection broke",
+  busy: "the bridge is busy",
+  refused: "the bridge did not take its token",
+  protocol: "the bridge and it do not understand each other, and someone has to look at that",
+  kicked: "the bridge dropped it soon after it was connected, or another connection took its place",
+  no_key: "its key did not sign",
+} as const satisfies Record<BackoffCause, string>;
+
 const renewalWords = {
   reauthentication: "within the connection, no message waits",
   handover: "by a second connection that takes the Session over",
@@ -43,6 +57,9 @@ export function describeStatus(status: ServiceStatus): readonly string[] {
   const { agent } = status;
   return [
     stateSentences[agent.state],
+    ...present(agent.outboxTrouble, (trouble) => outboxSentences[trouble]),
+    ...present(agent.waitingBecause, (words) => `It signs nothing now: ${words}.`),
+    ...present(agent.retry, retrySentence),
     ...present(agent.lastRefusal, (words) => `The bridge last refused it: ${words}.`),
     "",
     `Device    ${status.device}`,
@@ -50,13 +67,18 @@ export function describeStatus(status: ServiceStatus): readonly string[] {
     `Key       ${agent.slot === undefined ? "" : `slot ${agent.slot}, `}${agent.keyId}`,
     `Token     ${tokenWords(agent)}`,
     `Renewals  ${renewalsWords(agent)}`,
-    `Outbox    ${plural(agent.queuedMessages, "message")} waiting (${agent.queuedBytes} bytes), ${agent.acknowledged} acknowledged, ${agent.refused} refused`,
+    `Outbox    ${outboxWords(agent)}`,
     ...(status.commandsWaiting + status.commandsTaken === 0
       ? []
       : [
           `Commands  ${status.commandsWaiting} wait for a program, ${status.commandsTaken} are being carried out`,
         ]),
   ];
+}
+
+function retrySentence({ because, inSeconds }: NonNullable<AgentStatus["retry"]>): string {
+  // A wait that is over counts as a second: it is about to end.
+  return `It tries again in ${formatDuration(Math.max(1, inSeconds))}: ${retryWords[because]}.`;
 }
 
 function tokenWords({ tokenRemainingSeconds }: AgentStatus): string {
@@ -69,6 +91,11 @@ function renewalsWords({ renewals, renewal, longestGapMillis }: AgentStatus): st
   const gap = `the longest wait for a message because of one ${Math.round(longestGapMillis)} ms`;
   const next = renewal === undefined ? "" : `; the next ${renewalWords[renewal]}`;
   return `${renewals} so far, ${gap}${next}`;
+}
+
+function outboxWords({ queuedMessages, queuedBytes, acknowledged, refused, dropped }: AgentStatus): string {
+  const given = dropped === 0 ? "" : `, ${dropped} given up for newer ones`;
+  return `${plural(queuedMessages, "message")} waiting (${queuedBytes} bytes), ${acknowledged} acknowledged, ${refused} refused${given}`;
 }
 
 function present<T>(value: T | undefined, words: (value: T) => string): readonly string[] {

@@ -305,7 +305,7 @@ class FileOutbox implements OutboxStore {
   #failed(error: unknown): void {
     this.#trouble = isFull(error) ? "outbox_disk_full" : "outbox_disk_failed";
     if (this.#closed !== undefined) return;
-    this.#retry ??= setTimeout(() => this.#tryAgain(), diskRetryMillis).unref();
+    this.#retry ??= setTimeout(() => this.#tryAgain(), diskRetryMillis);
   }
 
   #tryAgain(): void {
