@@ -4,6 +4,7 @@
  */
 export { type Agent, createAgent } from "./agent.ts";
 export type { AgentHandlers } from "./downlink.ts";
+export { createMemoryStore } from "./memory-store.ts";
 export { AgentOptionError, type AgentOptions, type OutboxBounds } from "./options.ts";
 export type { PublishOutcome } from "./outbox.ts";
 export type {
@@ -24,6 +25,7 @@ export type {
 export type { PublishAnswer, PublishOptions, PublishRefusal } from "./publisher.ts";
 export { agentUserName } from "./session/changeover.ts";
 export type { RefusalAction } from "./session/refusal.ts";
+export { SmallStoreError, type SmallStoreErrorCode } from "./small-store-rules.ts";
 export type { AgentEvent, AgentState, AgentStatus, RenewalKind } from "./status.ts";
 export { type AgingDecision, decideAging } from "./time/aging-discipline.ts";
 export type { WaitingCode } from "./time/believed-time.ts";
