@@ -61,7 +61,7 @@ export interface BelievedTime {
   /** Present while trusted. */
   readonly estimate: TimeSample | undefined;
   readonly basis: Basis | undefined;
-  /** The last that was believed. */
+  /** The last that made the clock trusted, or confirmed it. */
   readonly source: SourceKind | undefined;
   readonly syncedAtMillis: number;
   /** Where what is shown is heading, less the estimate; and where it was at an instant on its way. */
@@ -256,7 +256,7 @@ function adopt(
     sinceMillis: trust === before.trust ? before.sinceMillis : at.nowMillis,
     estimate: sample,
     basis: basis ?? (source === "signed" ? "signed" : "majority"),
-    source,
+    source: isSync || before.source === undefined ? source : before.source,
     syncedAtMillis: isSync ? at.nowMillis : before.syncedAtMillis,
     leanSeconds: isSync ? 0 : leanKept(before, sample, settings),
   };

@@ -11,7 +11,7 @@
 import { agingStepPpm, decideAging } from "./aging-discipline.ts";
 import { carried } from "./carried-sample.ts";
 import type { Ds3231AgingAnswer, Ds3231Reading, Ds3231SetAnswer } from "./ds3231/ds3231.ts";
-import { aheadSecondsMax, type RtcLedger } from "./rtc-ledger.ts";
+import type { RtcLedger } from "./rtc-ledger.ts";
 import type { TimeSample } from "./time-sample.ts";
 import type { Basis } from "./trust-rules.ts";
 
@@ -98,7 +98,7 @@ export class RtcKeeper {
     this.trouble = undefined;
     if (reading.isOscillatorStopped) {
       const had = this.#ledger.record !== undefined;
-      this.#ledger.forget();
+      this.#ledger.stopped();
       this.state = "stopped";
       this.isSetWanted ||= reference !== undefined;
       return had ? { kind: "lost" } : { kind: "none" };
@@ -128,7 +128,7 @@ export class RtcKeeper {
       this.trouble = answer.because;
       // Tried again at the next reference, not before.
       this.isSetWanted = false;
-      this.#ledger.forget();
+      this.#ledger.stopped();
       return;
     }
     this.isSetWanted = false;
@@ -153,7 +153,7 @@ export class RtcKeeper {
 
   /** What it showed cannot be, if the monotonic clock is right; so its record is worth nothing. */
   contradicted(nowMillis: number): void {
-    this.#ledger.forget();
+    this.#ledger.contradicted();
     this.state = "no_record";
     if (nowMillis - this.#contradictedMillis < asideMillis) {
       this.state = "aside";
@@ -165,7 +165,7 @@ export class RtcKeeper {
   #compare(reading: Extract<Ds3231Reading, { kind: "read" }>, { sample, basis }: Reference): void {
     const reference = this.#at(sample, reading.sample);
     this.#ledger.compared(reading.sample, reference, basis, reading.temperatureC);
-    this.isSetWanted ||= Math.abs(reading.sample.seconds - reference.seconds) > aheadSecondsMax;
+    this.isSetWanted ||= this.#ledger.isAstray(reading.sample.seconds - reference.seconds);
   }
 
   #at(sample: TimeSample, { atMillis }: TimeSample): TimeSample {

@@ -19,8 +19,10 @@ export const rtcPpmDefault = 5;
 export const fittedPpmMin = 2;
 /** More is no DS3231: a counterfeit, a plain crystal, or an aging offset that somebody wrote. */
 export const alertPpm = 10;
-/** Further ahead or behind than this, the chip is set: other programs read it too. */
+/** Further ahead or behind than this, the chip is set, since other programs read it too; but not before its drift is fitted. */
 export const aheadSecondsMax = 1;
+/** So far off it is set at once: that is nobody's drift. */
+export const astraySecondsMax = 60;
 
 export interface RtcRecord {
   /** The true time of the comparison, and how far the chip was ahead then. */
@@ -110,6 +112,12 @@ export class RtcLedger implements RtcLedgerState {
     this.rate = rateOf(this.fit.estimate(), this.#ppmBound) ?? this.rate;
   }
 
+  /** Is it far enough ahead, or behind, to be set? Setting it begins the fit anew. */
+  isAstray(aheadSeconds: number): boolean {
+    const ahead = Math.abs(aheadSeconds);
+    return ahead > astraySecondsMax || (ahead > aheadSecondsMax && this.fit.estimate() !== undefined);
+  }
+
   /**
    * The chip is about to be set to `good`, or not, if power fails now: the record is true of both.
    *
@@ -142,10 +150,15 @@ export class RtcLedger implements RtcLedgerState {
     this.fit.restart();
   }
 
-  /** What the chip shows is nobody's time any more. */
-  forget(): void {
+  /** It stopped: what it shows is nobody's time any more. */
+  stopped(): void {
     this.record = undefined;
     this.fit.restart();
+  }
+
+  /** What it shows cannot be by its record. Perhaps it only drifts by more than was assumed, so the fit goes on. */
+  contradicted(): void {
+    this.record = undefined;
   }
 }
 

@@ -37,9 +37,9 @@ import type { RtcStatus, TimeEvent, TimeStatus } from "./time-status.ts";
 import { waitingWords } from "./time-words.ts";
 import type { Basis, Decision, SourceKind } from "./trust-rules.ts";
 
-/** The chip is compared with the monotonic clock so often; in that time a clock of 100 ppm goes 0.1 s astray. */
-export const rtcEveryMillis = 1_024_000;
-/** After a read that told no time. */
+/** The chip is compared with the monotonic clock so often; in that time a clock of 100 ppm goes 0.2 s astray. */
+export const rtcEveryMillis = 2_048_000;
+/** After a read that failed. */
 export const rtcAgainMillis = 64_000;
 /** A reference older than this is not compared with the chip. */
 export const referenceMillisMax = 60_000;
@@ -325,7 +325,8 @@ class Keeper implements TimeKeeper {
       if (decision === "ignore") this.#become(missing(this.#belief, "behind_floor"));
       return;
     }
-    this.#rtcDueMillis = Math.min(this.#rtcDueMillis, nowMillis + rtcAgainMillis);
+    if (rtc.state === "unusable")
+      this.#rtcDueMillis = Math.min(this.#rtcDueMillis, nowMillis + rtcAgainMillis);
     if (news.kind === "lost") this.#become(distrusted(this.#belief, "oscillator_stopped", nowMillis));
     else if (rtc.state === "stopped") this.#become(missing(this.#belief, "oscillator_stopped"));
   }
