@@ -14,6 +14,7 @@ import { fleetRenewalRows } from "./rows-fleet-renewals.ts";
 import { mqtt5Sabotages } from "./rows-mqtt5.ts";
 import { outboxRows } from "./rows-outbox.ts";
 import { renewalSabotages } from "./rows-renewal.ts";
+import { rtcRows } from "./rows-rtc.ts";
 import { selfClockSabotages } from "./rows-self-clock.ts";
 import { sessionSabotages } from "./rows-sessions.ts";
 import { signedTimeSabotages } from "./rows-signed-time.ts";
@@ -665,4 +666,5 @@ export const sabotages: readonly Sabotage[] = [
   ...renewalSabotages,
   ...fleetRenewalRows,
   ...outboxRows,
+  ...rtcRows,
 ];

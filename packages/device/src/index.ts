@@ -42,11 +42,11 @@ export {
 export {
   Ds3231,
   type Ds3231AgingAnswer,
-  type Ds3231Ports,
   type Ds3231Reading,
   type Ds3231SetAnswer,
   type Ds3231Trouble,
 } from "./time/ds3231/ds3231.ts";
+export type { Ds3231Ports } from "./time/ds3231/ds3231-link.ts";
 export type { NtpSource, SignedSource } from "./time/network-sources.ts";
 export type { ClockChip, RtcState } from "./time/rtc-keeper.ts";
 export {

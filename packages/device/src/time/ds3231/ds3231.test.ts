@@ -3,7 +3,8 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { errorOf, RtcWorld } from "../../../test/rtc-world.ts";
 import type { I2cBus } from "../../ports.ts";
-import { Ds3231, setAttemptsMax, transactionMillisMax } from "./ds3231.ts";
+import { Ds3231, setAttemptsMax } from "./ds3231.ts";
+import { transactionMillisMax } from "./ds3231-link.ts";
 import { register } from "./registers.ts";
 
 /** 2027-01-15T08:00:00Z. */
@@ -106,6 +107,15 @@ test("timers that run late cost three attempts, and the error they leave is told
   assert.ok(world.sim.nowMicros() > (setAttemptsMax - 1) * 1e6);
   assert.ok(Math.abs(errorOf(world, answer.sample)) >= 0.039);
   assert.ok(Math.abs(errorOf(world, answer.sample)) <= answer.errorSecondsMax);
+});
+
+test("timers half a second late and more set nothing", async () => {
+  const world = new RtcWorld();
+  world.timerLateMillis = 501;
+
+  const answer = await world.until(world.rtc.set(world.truth()));
+
+  assert.deepEqual([answer, world.written], [{ kind: "unusable", because: "late" }, []]);
 });
 
 test("a time before 2000 or after 2099 is not written", async () => {

@@ -5,14 +5,11 @@
  * where in its second the clock was: `read` leaves ± 0.5 s for that, `readPhase` watches the seconds change instead. A
  * sample's bound is the error of reading alone.
  *
- * No method rejects: a bus that fails, is silent or answers nonsense is an ordinary answer. One operation at a time, and
- * one transaction under way at most, also while a stuck bus never ends it.
+ * No method rejects: a bus that fails, is silent or answers nonsense is an ordinary answer. One operation at a time.
  *
- * Left to others: what the bytes mean (`clock-registers.ts`); whether the clock is believed, and how far it has drifted
+ * Left to others: the bus and its timeouts (`ds3231-link.ts`); what the bytes mean (`clock-registers.ts`); whether the clock is believed, and how far it has drifted
  * since it was set (`time-keeper.ts`, `drift-fit.ts`).
  */
-import type { Clock, Timers } from "@mayfly/core";
-import type { I2cBus } from "../../ports.ts";
 import type { TimeSample } from "../time-sample.ts";
 import {
   type ClockRegisters,
@@ -21,28 +18,25 @@ import {
   ds3231EpochSeconds,
   encodeTimeRegisters,
 } from "./clock-registers.ts";
-import { controlBit, ds3231Address, register, registerCount, statusBit } from "./registers.ts";
+import { type Burst, Ds3231Link, type Ds3231Ports, type TransactionTrouble } from "./ds3231-link.ts";
+import { controlBit, register, statusBit } from "./registers.ts";
 
-/** A transaction that has not ended by then is given up: a bus that somebody holds down. */
-export const transactionMillisMax = 1_000;
 /** Between two looks at the seconds. */
 export const phasePollMillis = 5;
 /** A running clock changes its seconds within 1 s, 200 looks; after these it stands still. */
 export const phasePollsMax = 240;
 /** A clock set later than this after the whole second is set again on the next one … */
 export const setLateMillisMax = 5;
-/** … so often; the last stays, and its error is told. */
+/** … so often; the last stays, and its error is told … */
 export const setAttemptsMax = 3;
+/** … unless it is later than this: then nothing is written. */
+export const setLateMillisLimit = 500;
 export const conversionPollMillis = 10;
 /** A conversion takes 200 ms at most (datasheet, tCONV). */
 export const conversionPollsMax = 40;
 
 export type Ds3231Trouble =
-  /** Nobody answers at 0x68. */
-  | "not_acknowledged"
-  | "bus_failed"
-  /** A transaction did not end. */
-  | "bus_silent"
+  | TransactionTrouble
   /** What is read is no time that a DS3231 can show. */
   | "no_clock"
   /** The seconds do not change. */
@@ -53,6 +47,8 @@ export type Ds3231Trouble =
   | "not_kept"
   /** The clock cannot show that time, or has no such aging offset. */
   | "out_of_range"
+  /** Timers ran too late to meet a whole second; nothing was written. */
+  | "late"
   /** Another operation is under way. */
   | "in_use";
 
@@ -89,34 +85,18 @@ export type Ds3231AgingAnswer =
   | { readonly kind: "aging_set"; readonly previousAging: number }
   | Ds3231Unusable;
 
-type TransactionTrouble = "not_acknowledged" | "bus_failed" | "bus_silent";
-
-/** Registers as they were at one instant between two of ours. */
-interface Burst {
-  readonly bytes: Uint8Array;
-  readonly beforeMillis: number;
-  readonly afterMillis: number;
-}
-
-export interface Ds3231Ports {
-  readonly bus: I2cBus;
-  readonly clock: Pick<Clock, "monotonicMillis">;
-  readonly timers: Timers;
-}
-
 export class Ds3231 {
-  readonly #ports: Ds3231Ports;
+  readonly #link: Ds3231Link;
   #isInUse = false;
-  #isUnanswered = false;
 
   constructor(ports: Ds3231Ports) {
-    this.#ports = ports;
+    this.#link = new Ds3231Link(ports);
   }
 
   /** Reads blind, in a few milliseconds: the sample's bound is 0.5 s and half of what the bus took. */
   read(): Promise<Ds3231Reading> {
     return this.#alone(async () => {
-      const burst = await this.#burst();
+      const burst = await this.#link.burst();
       if (typeof burst === "string") return unusable(burst);
       const clock = decodeClockRegisters(burst.bytes);
       if (clock === undefined) return unusable("no_clock");
@@ -128,13 +108,13 @@ export class Ds3231 {
   /** Waits for the seconds to change, up to 1 s: the sample's bound is half a poll, some 3 to 5 ms. */
   readPhase(): Promise<Ds3231Reading> {
     return this.#alone(async () => {
-      let earlier = await this.#burst();
+      let earlier = await this.#link.burst();
       for (let poll = 0; poll < phasePollsMax; poll += 1) {
         if (typeof earlier === "string") return unusable(earlier);
         const shown = decodeClockRegisters(earlier.bytes);
         if (shown === undefined) return unusable("no_clock");
-        await this.#pause(phasePollMillis);
-        const later = await this.#burst();
+        await this.#link.pause(phasePollMillis);
+        const later = await this.#link.burst();
         const next = typeof later === "string" ? undefined : decodeClockRegisters(later.bytes);
         if (typeof later !== "string" && next !== undefined && next.seconds !== shown.seconds)
           return reading(next, sampleBetween(earlier.beforeMillis, later.afterMillis, next.seconds));
@@ -153,23 +133,24 @@ export class Ds3231 {
   set(good: TimeSample): Promise<Ds3231SetAnswer> {
     return this.#alone(async () => {
       // Its time may be nonsense still, so only the bytes beyond it are looked at.
-      const before = await this.#burst();
+      const before = await this.#link.burst();
       if (typeof before === "string") return unusable(before);
       const target = await this.#nextWholeSecond(good);
       if (target === undefined) return unusable("out_of_range");
 
       // Writing the seconds restarts the sub-second chain, somewhere between these two instants.
-      const beforeMillis = this.#now();
-      let trouble = await this.#write(register.seconds, encodeTimeRegisters(target.seconds));
-      const afterMillis = this.#now();
+      const beforeMillis = this.#link.now();
+      if (beforeMillis - target.dueMillis > setLateMillisLimit) return unusable("late");
+      let trouble = await this.#link.write(register.seconds, encodeTimeRegisters(target.seconds));
+      const afterMillis = this.#link.now();
       const control = (before.bytes[register.control] ?? 0) & ~(controlBit.eosc | controlBit.conv);
       // Writing 1 leaves an alarm flag as it is.
       const status =
         ((before.bytes[register.status] ?? 0) & statusBit.en32kHz) | statusBit.a2f | statusBit.a1f;
-      trouble ??= await this.#write(register.control, [control, status]);
+      trouble ??= await this.#link.write(register.control, [control, status]);
       if (trouble !== undefined) return unusable(trouble);
 
-      const back = await this.#burst();
+      const back = await this.#link.burst();
       if (typeof back === "string") return unusable(back);
       const clock = decodeClockRegisters(back.bytes);
       const isKept =
@@ -205,8 +186,8 @@ export class Ds3231 {
       if (previous === undefined) return unusable("no_clock");
 
       const control = (before.bytes[register.control] ?? 0) | controlBit.conv;
-      let trouble = await this.#write(register.agingOffset, [aging & 0xff]);
-      trouble ??= await this.#write(register.control, [control]);
+      let trouble = await this.#link.write(register.agingOffset, [aging & 0xff]);
+      trouble ??= await this.#link.write(register.control, [control]);
       if (trouble !== undefined) return unusable(trouble);
 
       const after = await this.#idleBurst();
@@ -231,11 +212,11 @@ export class Ds3231 {
     good: TimeSample,
   ): Promise<{ readonly seconds: number; readonly dueMillis: number } | undefined> {
     for (let attempt = 1; ; attempt += 1) {
-      const seconds = Math.ceil(good.seconds + (this.#now() - good.atMillis) / 1000);
+      const seconds = Math.ceil(good.seconds + (this.#link.now() - good.atMillis) / 1000);
       if (!(seconds >= ds3231EpochSeconds && seconds < ds3231EndSeconds)) return undefined;
       const dueMillis = good.atMillis + (seconds - good.seconds) * 1000;
-      await this.#pause(Math.max(0, Math.ceil(dueMillis - this.#now())));
-      const isLate = this.#now() - dueMillis > setLateMillisMax;
+      await this.#link.pause(Math.max(0, Math.ceil(dueMillis - this.#link.now())));
+      const isLate = this.#link.now() - dueMillis > setLateMillisMax;
       if (!isLate || attempt >= setAttemptsMax) return { seconds, dueMillis };
     }
   }
@@ -243,57 +224,14 @@ export class Ds3231 {
   /** A burst of a chip that converts no temperature. */
   async #idleBurst(): Promise<Burst | TransactionTrouble | "always_converting"> {
     for (let poll = 0; poll < conversionPollsMax; poll += 1) {
-      const burst = await this.#burst();
+      const burst = await this.#link.burst();
       if (typeof burst === "string") return burst;
       const isBusy = ((burst.bytes[register.status] ?? 0) & statusBit.bsy) !== 0;
       const isConverting = ((burst.bytes[register.control] ?? 0) & controlBit.conv) !== 0;
       if (!isBusy && !isConverting) return burst;
-      await this.#pause(conversionPollMillis);
+      await this.#link.pause(conversionPollMillis);
     }
     return "always_converting";
-  }
-
-  /** The registers are latched at the START of the reading transaction, not of the one that sets the pointer. */
-  async #burst(): Promise<Burst | TransactionTrouble> {
-    const trouble = await this.#write(register.seconds, []);
-    if (trouble !== undefined) return trouble;
-    const beforeMillis = this.#now();
-    const bytes = await this.#transact((bus) => bus.read(ds3231Address, registerCount));
-    if (bytes === undefined) return "not_acknowledged";
-    return typeof bytes === "string" ? bytes : { bytes, beforeMillis, afterMillis: this.#now() };
-  }
-
-  async #write(first: number, values: ArrayLike<number>): Promise<TransactionTrouble | undefined> {
-    const bytes = new Uint8Array(1 + values.length);
-    bytes[0] = first;
-    bytes.set(values, 1);
-    const outcome = await this.#transact((bus) => bus.write(ds3231Address, bytes));
-    if (outcome === "ack") return undefined;
-    return outcome === "nack" ? "not_acknowledged" : outcome;
-  }
-
-  #transact<T>(start: (bus: I2cBus) => Promise<T>): Promise<T | "bus_failed" | "bus_silent"> {
-    if (this.#isUnanswered) return Promise.resolve("bus_silent");
-    this.#isUnanswered = true;
-    return new Promise((resolve) => {
-      const cancel = this.#ports.timers.after(transactionMillisMax, () => resolve("bus_silent"));
-      const end = (outcome: T | "bus_failed"): void => {
-        this.#isUnanswered = false;
-        cancel();
-        resolve(outcome);
-      };
-      start(this.#ports.bus).then(end, () => end("bus_failed"));
-    });
-  }
-
-  #now(): number {
-    return this.#ports.clock.monotonicMillis();
-  }
-
-  #pause(millis: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#ports.timers.after(millis, resolve);
-    });
   }
 }
 
