@@ -1,10 +1,10 @@
 /**
  * One question, one answer, over a socket that lives no longer: opens a link, sends once, waits, closes.
  *
- * A socket of its own for each question means another source port each time, which somebody off the path has to
- * guess, and at most one socket, which is what a microcontroller has. The instants of sending and receipt are taken
- * here, right beside the socket, on the monotonic clock. What arrives and answers something else changes nothing:
- * the wait goes on, and it is the wait that is bounded.
+ * A link of its own for each question means, on a host that gives each link a socket, another source port each time,
+ * which somebody off the path has to guess; and never more than one socket, which is what a microcontroller can spare.
+ * The instants of sending and receipt are taken here, right beside the socket, on the monotonic clock. What arrives and
+ * answers something else changes nothing: the wait goes on, and it is the wait that is bounded.
  *
  * Left to others: what the question is and which answer is believed (`sntp/`, `signed/`), and asking again.
  */

@@ -13,5 +13,6 @@ export {
   nodeTime,
   nodeTimers,
 } from "./system-ports.ts";
+export { createTimePost, type TimePostTarget } from "./time-post.ts";
 export { nodeTimeVerifier } from "./time-verifier.ts";
 export { createTlsConnect, type TlsTarget } from "./tls-connect.ts";

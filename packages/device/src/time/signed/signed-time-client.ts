@@ -21,10 +21,11 @@ import {
 } from "@mayfly/core/time-answer";
 import { OneTimer } from "../../one-timer.ts";
 import { AgentOptionError } from "../../options.ts";
+import type { OpenDatagram } from "../../ports.ts";
 import { checkPeer, type DatagramPeer, type ExchangePorts, exchangeDatagram } from "../datagram-exchange.ts";
 import type { TimeSample } from "../time-sample.ts";
 
-/** Questions, each with a nonce of its own, before we give up. */
+/** Questions over UDP, each with a nonce of its own, before we give up or take the fallback. */
 export const signedTimeTriesMax = 3;
 /** From one question to the next, at least: well within what the bridge answers one source. */
 export const signedTimeGapMillis = 2_000;
@@ -37,6 +38,8 @@ export const signedTimeLimitSecondsMax = 30;
 
 export interface SignedTimePorts extends ExchangePorts, TimeVerifierPorts {
   readonly random: Random;
+  /** Another way to the same service, for one question more when those over UDP had no answer. It knows where it leads. */
+  readonly openFallback?: OpenDatagram;
 }
 
 export interface SignedTimeOptions {
@@ -75,6 +78,7 @@ export class SignedTimeClient {
   readonly #pins: readonly Uint8Array[];
   readonly #limitMillis: number;
   readonly #timer: OneTimer;
+  readonly #fallbackPorts: ExchangePorts | undefined;
   #settle: ((outcome: SignedTimeOutcome) => void) | undefined;
   #triesLeft = 0;
   #verificationsLeft = 0;
@@ -95,12 +99,14 @@ export class SignedTimeClient {
     this.#pins = options.pins;
     this.#limitMillis = (options.limitSeconds ?? signedTimeLimitSecondsDefault) * 1000;
     this.#timer = new OneTimer(ports.timers);
+    const { clock, timers, openFallback } = ports;
+    this.#fallbackPorts = openFallback && { clock, timers, openDatagram: openFallback };
   }
 
   /**
-   * Asks, up to {@link signedTimeTriesMax} times.
+   * Asks, up to {@link signedTimeTriesMax} times, and once more by the fallback where there is one.
    *
-   * @param settle Told once, never synchronously, within 15 s and what the verifier takes for
+   * @param settle Told once, never synchronously, within 15 s (with a fallback 20 s) and what the verifier takes for
    *   {@link verificationsMax} answers.
    * @throws {Error} A question is under way: a bug of the caller.
    */
@@ -108,7 +114,7 @@ export class SignedTimeClient {
     if (this.#settle !== undefined) throw new Error("one question at a time");
     this.#settle = settle;
     this.#run += 1;
-    this.#triesLeft = signedTimeTriesMax;
+    this.#triesLeft = signedTimeTriesMax + (this.#fallbackPorts === undefined ? 0 : 1);
     this.#verificationsLeft = verificationsMax;
     this.#failure = { kind: "none", because: "silence" };
     this.#try();
@@ -129,7 +135,8 @@ export class SignedTimeClient {
     this.#triesLeft -= 1;
     this.#beganMillis = this.#ports.clock.monotonicMillis();
     this.#isWaitOver = false;
-    this.#cancelExchange = exchangeDatagram(this.#ports, this.#server, signedTimeWaitMillis, {
+    const fallback = this.#triesLeft === 0 ? this.#fallbackPorts : undefined;
+    this.#cancelExchange = exchangeDatagram(fallback ?? this.#ports, this.#server, signedTimeWaitMillis, {
       request: () => encodeTimeRequest(nonce),
       received: (bytes, sentMillis, receivedMillis) => {
         this.#received(bytes, nonce, sentMillis, receivedMillis);
