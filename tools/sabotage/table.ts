@@ -17,6 +17,7 @@ import { outboxRows } from "./rows-outbox.ts";
 import { renewalSabotages } from "./rows-renewal.ts";
 import { rtcRows } from "./rows-rtc.ts";
 import { selfClockSabotages } from "./rows-self-clock.ts";
+import { agentSessionRows } from "./rows-session.ts";
 import { sessionSabotages } from "./rows-sessions.ts";
 import { signedTimeSabotages } from "./rows-signed-time.ts";
 import { sntpSabotages } from "./rows-sntp.ts";
@@ -671,4 +672,5 @@ export const sabotages: readonly Sabotage[] = [
   ...rtcRows,
   ...sntpSabotages,
   ...agentServiceSabotages,
+  ...agentSessionRows,
 ];
