@@ -4,6 +4,7 @@
 import { type Agent, createAgent } from "../../agent.ts";
 import type { AgentHandlers } from "../../downlink.ts";
 import type { AgentOptions } from "../../options.ts";
+import type { DeviceTime } from "../../ports.ts";
 import { createSoftwareSigner } from "./software-signer.ts";
 import { nodeClock, nodeRandom, nodeSha256, nodeTime, nodeTimers } from "./system-ports.ts";
 import { createTlsConnect, type TlsTarget } from "./tls-connect.ts";
@@ -13,6 +14,8 @@ export interface NodeAgentOptions extends AgentOptions, TlsTarget {
   readonly keyPem: string;
   /** Default: the name the registry gives the key. */
   readonly keyId?: string;
+  /** Default: this machine's clock, which its operating system keeps. */
+  readonly time?: DeviceTime;
 }
 
 /**
@@ -26,7 +29,7 @@ export function createNodeAgent(options: NodeAgentOptions, handlers: AgentHandle
     random: nodeRandom,
     sha256: nodeSha256,
     signer: createSoftwareSigner(options.keyPem, options.keyId),
-    time: nodeTime,
+    time: options.time ?? nodeTime,
     connect: createTlsConnect(options),
   };
   return createAgent(ports, { bridge: `${options.host}:${options.port}`, ...options }, handlers);
