@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import {
   type BeliefSettings,
@@ -323,4 +324,17 @@ test("a word that anybody could have forged never keeps a device from signing", 
       assert.equal(readinessAt(belief, 0, settings).kind, "ready", `${source} ${at}`);
     }
   }
+});
+
+test("the reference shows the same table, row by row", () => {
+  const page = readFileSync(new URL("../../../../docs/reference/clock.md", import.meta.url), "utf8");
+  const table = page.slice(page.indexOf("| source | clock | time told | decision |"));
+  const shown = table.slice(0, table.indexOf("\n\n")).split("\n").slice(2);
+
+  const rows = trustRules.map(({ source, trust, positions, basis, decision }) => {
+    const clock = basis === "signed" ? `${trust}, by a signature` : trust;
+    return `| ${source} | ${clock} | ${positions === "any" ? "any" : positions.join(", ")} | ${decision} |`;
+  });
+
+  assert.deepEqual(shown, rows);
 });
