@@ -444,6 +444,18 @@ test("a correction that finds nothing says so in time, also when nobody answers 
   );
 });
 
+test("a correction does not wait for a source that never comes back", async () => {
+  const world = await switchedOff("never");
+  const keeper = world.boot({}, { ntp: { ask: () => {}, stop: () => {} } });
+  await world.run(10_000);
+  const outcomes: string[] = [];
+  keeper.correct(undefined, (outcome) => outcomes.push(outcome));
+
+  await world.run(30_000);
+
+  assert.deepEqual(outcomes, ["unchanged"]);
+});
+
 test("a correction is answered before the start and after the end, too", async () => {
   const world = new KeeperWorld("ends");
   const keeper = world.boot();
