@@ -3,7 +3,13 @@
  *
  * The first line says whether there is something to do; the rest is why.
  */
-import type { AgentState, AgentStatus, BackoffCause } from "@mayfly/device";
+import {
+  type AgentState,
+  type AgentStatus,
+  type BackoffCause,
+  type TimeStatus,
+  timeWords,
+} from "@mayfly/device";
 import { formatDuration } from "../output.ts";
 
 /** What the service knows beside the agent. */
@@ -20,6 +26,8 @@ export interface ServiceFacts {
 /** What `GET /v1/status` answers. */
 export interface ServiceStatus extends ServiceFacts {
   readonly agent: AgentStatus;
+  /** Where the agent keeps its time by itself. */
+  readonly clock?: TimeStatus;
 }
 
 const stateSentences = {
@@ -68,6 +76,7 @@ export function describeStatus(status: ServiceStatus): readonly string[] {
     `Key       ${agent.slot === undefined ? "" : `slot ${agent.slot}, `}${agent.keyId}`,
     `Token     ${tokenWords(agent)}`,
     `Renewals  ${renewalsWords(agent)}`,
+    ...present(status.clock, (clock) => `Clock     ${timeWords(clock)}`),
     `Outbox    ${outboxWords(agent)}`,
     ...(status.commandsWaiting + status.commandsTaken === 0
       ? []
