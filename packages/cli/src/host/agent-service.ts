@@ -10,7 +10,7 @@ import { chmodSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { formatDeviceName } from "@mayfly/core";
-import { type Agent, type AgentSigner, createAgent, type OutboxStore } from "@mayfly/device";
+import { type Agent, type AgentOptions, type AgentSigner, createAgent } from "@mayfly/device";
 import type { FastifyInstance } from "fastify";
 import { pino } from "pino";
 import { createAgentMetrics } from "../agent-service/agent-metrics.ts";
@@ -46,7 +46,20 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
 
   const commands = new CommandDesk(node.nodeTimers);
   const config = await openConfigShelf(settings.stateFolder, node.nodeTimers);
-  const outbox = openOutbox(node, settings);
+  const options: AgentOptions = {
+    ...settings.name,
+    ...(settings.bridge.mqtt === 4 ? { protocolVersion: 4, cleanSession: false } : { protocolVersion: 5 }),
+    bridge: `${settings.bridge.host}:${settings.bridge.port}`,
+    lifetimeSeconds: settings.lifetimeSeconds,
+    lifetimeFloorSeconds: settings.lifetimeFloorSeconds,
+    keepAliveSeconds: settings.bridge.keepAliveSeconds,
+    outbox: settings.outbox,
+    envelope: settings.outbox.isEnveloped,
+    // A command waits for a program that asks for it, and only then has its minute.
+    handlerSecondsMax: 3_600,
+    slot: signer.slot,
+  };
+  const store = node.openFileStore(join(settings.stateFolder, "values"));
   const agent = createAgent(
     {
       clock: node.nodeClock,
@@ -56,20 +69,10 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
       signer: signer.signer,
       time: node.nodeTime,
       connect: node.createTlsConnect({ ...settings.bridge, caPem }),
-      outbox,
+      store,
+      outbox: node.openAgentOutbox(join(settings.stateFolder, "outbox"), options),
     },
-    {
-      ...settings.name,
-      ...(settings.bridge.mqtt === 4
-        ? { protocolVersion: 4 as const, cleanSession: false }
-        : { protocolVersion: 5 as const }),
-      lifetimeSeconds: settings.lifetimeSeconds,
-      lifetimeFloorSeconds: settings.lifetimeFloorSeconds,
-      keepAliveSeconds: settings.bridge.keepAliveSeconds,
-      outbox: settings.outbox,
-      envelope: settings.outbox.isEnveloped,
-      slot: signer.slot,
-    },
+    options,
     {
       config: (payload) => config.put(payload),
       command: (payload, subfolder) => commands.offer(payload, subfolder),
@@ -111,7 +114,7 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
   agent.stop();
   commands.close();
   config.close();
-  await Promise.all([api.close(), metricsListener?.close(), signer.release(), outbox.close()]);
+  await Promise.all([api.close(), metricsListener?.close(), store.close(), signer.release()]);
   rmSync(settings.api.socket, { force: true });
 }
 
@@ -137,19 +140,6 @@ async function drain(agent: Agent): Promise<void> {
 function isConnected(agent: Agent): boolean {
   const { state } = agent.status();
   return state === "connected" || state === "renewing";
-}
-
-function openOutbox(node: typeof import("@mayfly/device/node"), settings: AgentServiceSettings): OutboxStore {
-  const folder = join(settings.stateFolder, "outbox");
-  try {
-    return node.openFileOutbox({ folder, bytesMax: settings.outbox.bytesMax });
-  } catch (error) {
-    if (error instanceof node.FileOutboxError) {
-      const code = error.code === "outbox_locked" ? "in_use" : "file_unwritable";
-      throw new CommandFailure(code, error.message);
-    }
-    throw error;
-  }
 }
 
 interface OpenSigner {
