@@ -21,6 +21,7 @@ import { agentSessionRows } from "./rows-session.ts";
 import { sessionSabotages } from "./rows-sessions.ts";
 import { signedTimeSabotages } from "./rows-signed-time.ts";
 import { sntpSabotages } from "./rows-sntp.ts";
+import { wireRows } from "./rows-wire.ts";
 
 export type Sabotage = {
   /** What we promise, as a sentence an operator cares about. */
@@ -673,4 +674,5 @@ export const sabotages: readonly Sabotage[] = [
   ...sntpSabotages,
   ...agentServiceSabotages,
   ...agentSessionRows,
+  ...wireRows,
 ];
