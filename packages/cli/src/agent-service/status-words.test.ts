@@ -14,6 +14,7 @@ const agent: AgentStatus = {
   resent: 0,
   acknowledged: 0,
   refused: 0,
+  dropped: 0,
   queuedMessages: 0,
   queuedBytes: 0,
   longestGapMillis: 0,
