@@ -24,7 +24,7 @@ export type {
 export type { PublishAnswer, PublishOptions, PublishRefusal } from "./publisher.ts";
 export { agentUserName } from "./session/changeover.ts";
 export type { RefusalAction } from "./session/refusal.ts";
-export type { AgentEvent, AgentState, AgentStatus, RenewalKind } from "./status.ts";
+export type { AgentEvent, AgentState, AgentStatus, AgentTrouble, RenewalKind } from "./status.ts";
 export { type AgingDecision, decideAging } from "./time/aging-discipline.ts";
 export { clockTime } from "./time/clock-time.ts";
 export type { DatagramPeer } from "./time/datagram-exchange.ts";

@@ -1,10 +1,13 @@
 /**
  * The agent's status in sentences, for the person who stands before the device.
  *
- * The first line says whether there is something to do; the rest is why.
+ * The first line says how things stand and what is wrong, the second what the agent does about it; the rest is facts.
+ *
+ * Left to others: what is wrong in words (`trouble-words.ts`).
  */
 import type { AgentState, AgentStatus } from "@mayfly/device";
 import { formatDuration } from "../output.ts";
+import { describeTrouble } from "./trouble-words.ts";
 
 /** What the service knows beside the agent. */
 export interface ServiceFacts {
@@ -22,6 +25,7 @@ export interface ServiceStatus extends ServiceFacts {
   readonly agent: AgentStatus;
 }
 
+/** Where nothing is wrong. */
 const stateSentences = {
   stopped: "The agent has ended.",
   waiting_for_clock: "Not connected: it signs nothing until it has a clock it can believe.",
@@ -42,8 +46,7 @@ const renewalWords = {
 export function describeStatus(status: ServiceStatus): readonly string[] {
   const { agent } = status;
   return [
-    stateSentences[agent.state],
-    ...present(agent.lastRefusal, (words) => `The bridge last refused it: ${words}.`),
+    ...headlines(agent),
     "",
     `Device    ${status.device}`,
     `Bridge    ${status.bridge}, MQTT ${status.mqtt === 5 ? "5.0" : "3.1.1"}, up ${formatDuration(status.upSeconds)}, ${plural(agent.connects, "connection")} so far`,
@@ -51,12 +54,52 @@ export function describeStatus(status: ServiceStatus): readonly string[] {
     `Token     ${tokenWords(agent)}`,
     `Renewals  ${renewalsWords(agent)}`,
     `Outbox    ${plural(agent.queuedMessages, "message")} waiting (${agent.queuedBytes} bytes), ${agent.acknowledged} acknowledged, ${agent.refused} refused`,
+    ...present(agent.lastRefusal, (words) => `Refused   last because: ${words}`),
     ...(status.commandsWaiting + status.commandsTaken === 0
       ? []
       : [
           `Commands  ${status.commandsWaiting} wait for a program, ${status.commandsTaken} are being carried out`,
         ]),
   ];
+}
+
+/** How things stand, and what the agent does about it. */
+function headlines(agent: AgentStatus): readonly string[] {
+  const { state, trouble, waitingBecause, unansweredSeconds } = agent;
+  const isConnected = state === "connected" || state === "renewing";
+  if (state === "stopped") return [stateSentences.stopped];
+  if (waitingBecause !== undefined) {
+    const trust = `signs nothing until it has a clock it can believe: ${waitingBecause}`;
+    return isConnected
+      ? [`Connected, but it ${trust}.`, `The present token serves on: ${tokenWords(agent)}.`]
+      : [`Not connected: it ${trust}.`, `It asks its clock again every second${whatWaits(agent)}.`];
+  }
+  if (trouble !== undefined) {
+    const what = describeTrouble(trouble);
+    return isConnected
+      ? [
+          `Connected, but the next token is not in use yet: ${what}.`,
+          `${nextTry(agent)}; the present token serves on: ${tokenWords(agent)}.`,
+        ]
+      : [`Not connected: ${what}.`, `${nextTry(agent)}${whatWaits(agent)}.`];
+  }
+  if (isConnected && unansweredSeconds !== undefined && unansweredSeconds >= 1) {
+    const since = formatDuration(unansweredSeconds);
+    return [
+      `Connected, perhaps no longer: the bridge has not answered for ${since}.`,
+      `If that lasts it gives the connection up and makes another${whatWaits(agent)}.`,
+    ];
+  }
+  return [stateSentences[state]];
+}
+
+function nextTry({ retry }: AgentStatus): string {
+  return retry === undefined ? "It is trying now" : `It tries again in ${formatDuration(retry.inSeconds)}`;
+}
+
+/** Of use to know in an outage: that nothing is lost by waiting. */
+function whatWaits({ queuedMessages }: AgentStatus): string {
+  return queuedMessages === 0 ? "" : `; ${plural(queuedMessages, "message")} kept for then`;
 }
 
 function tokenWords({ tokenRemainingSeconds }: AgentStatus): string {
