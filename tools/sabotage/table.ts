@@ -13,9 +13,11 @@ import { authenticationSabotages } from "./rows-authentication.ts";
 import { evidenceSabotages } from "./rows-evidence.ts";
 import { fleetRenewalRows } from "./rows-fleet-renewals.ts";
 import { mqtt5Sabotages } from "./rows-mqtt5.ts";
+import { outboxRows } from "./rows-outbox.ts";
 import { renewalSabotages } from "./rows-renewal.ts";
 import { rtcRows } from "./rows-rtc.ts";
 import { selfClockSabotages } from "./rows-self-clock.ts";
+import { agentSessionRows } from "./rows-session.ts";
 import { sessionSabotages } from "./rows-sessions.ts";
 import { signedTimeSabotages } from "./rows-signed-time.ts";
 import { sntpSabotages } from "./rows-sntp.ts";
@@ -669,4 +671,6 @@ export const sabotages: readonly Sabotage[] = [
   ...rtcRows,
   ...sntpSabotages,
   ...agentServiceSabotages,
+  ...agentSessionRows,
+  ...outboxRows,
 ];

@@ -5,14 +5,7 @@
  */
 import { type DeviceName, formatDeviceName, parseDeviceName } from "@mayfly/core";
 import type { ProtocolVersion } from "@mayfly/core/mqtt";
-
-/** How many messages, and payload bytes, may wait for their acknowledgement. */
-export interface OutboxBounds {
-  /** 1 to 100,000. */
-  readonly messagesMax: number;
-  /** Payload bytes, 1 to 64 MiB. */
-  readonly bytesMax: number;
-}
+import type { OutboxBounds } from "./outbox.ts";
 
 export interface AgentOptions extends DeviceName {
   /** 5 is MQTT 5.0, 4 is MQTT 3.1.1. Default 5. */
@@ -36,6 +29,11 @@ export interface AgentOptions extends DeviceName {
   readonly outbox?: OutboxBounds;
   /** The bridge's host and port, or any other name of it: what is learned of one bridge is not held for true of another. */
   readonly bridge?: string;
+  /**
+   * Wraps the payload of each event with its message id, for applications behind a protocol that has no place for one
+   * (MQTT 3.1.1). See `unwrapEnvelope`. Default false.
+   */
+  readonly envelope?: boolean;
   /** Which of the chip's key pairs signs; shown in the status, no more. */
   readonly slot?: number;
 }
@@ -52,6 +50,7 @@ export interface AgentSettings {
   readonly keepAliveSeconds: number;
   readonly outbox: OutboxBounds;
   readonly bridge: string;
+  readonly envelope: boolean;
   readonly slot: number | undefined;
 }
 
@@ -108,6 +107,7 @@ export function settleOptions(options: AgentOptions): AgentSettings {
     keepAliveSeconds,
     outbox,
     bridge: options.bridge ?? "",
+    envelope: options.envelope ?? false,
     slot: options.slot,
   };
 }

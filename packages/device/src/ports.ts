@@ -14,6 +14,7 @@ import type {
   Sha256,
   Timers,
 } from "@mayfly/core";
+import type { OutboxStore } from "./outbox-store.ts";
 
 /**
  * Signs a whole message with a device key: SHA-256 and ECDSA P-256 in one operation.
@@ -124,4 +125,6 @@ export interface AgentPorts {
   readonly connect: Connect;
   /** What is learned outlives a restart; without one it is learned anew. */
   readonly store?: SmallStore;
+  /** Where messages outlive the process; without one they last as long as it does. */
+  readonly outbox?: OutboxStore;
 }

@@ -4,6 +4,7 @@
  * Neither carries a token, a key or a signature.
  */
 import type { NumericDate } from "@mayfly/core";
+import type { OutboxStoreRefusal } from "./outbox-store.ts";
 import type { BackoffCause } from "./session/backoff.ts";
 import type { RefusalAction } from "./session/refusal.ts";
 
@@ -69,9 +70,13 @@ export interface AgentStatus {
   readonly acknowledged: number;
   /** Messages refused: at `publish`, or by the bridge's PUBACK. */
   readonly refused: number;
+  /** Messages given up for newer ones, where the full outbox was to do so. */
+  readonly dropped: number;
   /** Waiting for their acknowledgement, sent or not. */
   readonly queuedMessages: number;
   readonly queuedBytes: number;
+  /** Why messages that are to outlive the process are not taken, while that is so. */
+  readonly outboxTrouble?: OutboxStoreRefusal;
   /** The longest time a credential kept a message from being sent, in whole or broken milliseconds. */
   readonly longestGapMillis: number;
   /** Why the bridge last refused us, in words. */
@@ -102,4 +107,7 @@ export type AgentEvent =
   | { readonly kind: "subscription_refused"; readonly topicFilter: string; readonly reasonCode: number }
   | { readonly kind: "acknowledged"; readonly messageId?: string }
   | { readonly kind: "message_refused"; readonly messageId?: string; readonly reasonCode: number }
+  | { readonly kind: "message_dropped"; readonly messageId?: string }
+  /** At the start: a store had kept so many messages; where it was `damaged`, something is lost. */
+  | { readonly kind: "outbox_opened"; readonly messages: number; readonly damaged: number }
   | { readonly kind: "handler_failed"; readonly of: "config" | "command"; readonly because: string };

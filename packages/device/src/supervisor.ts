@@ -18,7 +18,7 @@ import type { Publisher, PublisherCounts } from "./publisher.ts";
 import { RenewalInSession } from "./renewal-in-session.ts";
 import { AuthenticationForm } from "./session/authentication-form.ts";
 import { Backoff, type BackoffCause } from "./session/backoff.ts";
-import { Changeover } from "./session/changeover.ts";
+import { Changeover, settleMillisMax } from "./session/changeover.ts";
 import type { Connection, ConnectionReport } from "./session/connection.ts";
 import { reauthenticationPauseMillis } from "./session/reauthentication.ts";
 import { backoffCauseOf, type RefusalAction, refusalOfConnack } from "./session/refusal.ts";
@@ -34,8 +34,8 @@ import { type SupplyAnswer, TokenSupply } from "./token/token-supply.ts";
 export const clockRetryMillis = 1_000;
 /** However little time a token has left, a failed renewal is not repeated sooner. */
 export const hurryMillisMin = 1_000;
-/** What a CONNECT may take on its way to being judged. */
-export const presentationMillis = 1_000;
+/** From a link that is up to a CONNECT that is judged: what is in flight is let settle, and then a second. */
+export const presentationMillis = settleMillisMax + 1_000;
 /** A bridge's deadline is met to a second, and our clock and its may differ by some of that. */
 export const expirySlackMillis = 2_000;
 

@@ -66,11 +66,14 @@ test("a clock that cannot be corrected is asked once, and the agent backs off", 
   tenant.conduct.clockOffsetSeconds = hourSeconds;
 
   tenant.agent.start();
+  await house.world.run(1_200);
+  const tokensAtOnce = eventsOf(tenant, "minted").length;
   await house.world.run(600_000);
   const refusals = eventsOf(tenant, "refused").length;
   tenant.conduct.clockOffsetSeconds = 0;
   await house.world.run(121_000);
 
+  assert.equal(tokensAtOnce, 1, "the same clock would sign what was refused already");
   assert.equal(tenant.conduct.corrections.length, 1);
   assert.deepEqual(eventsOf(tenant, "clock_asked"), [{ kind: "clock_asked", outcome: "unchanged" }]);
   // Ceilings of 4, 8, 16, 32, 64 and 120 s.

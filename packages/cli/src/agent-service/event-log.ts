@@ -31,7 +31,9 @@ const levels = {
   connection_lost: "warn",
   subscription_refused: "error",
   acknowledged: undefined,
+  message_dropped: "warn",
   message_refused: "error",
+  outbox_opened: "info",
   handler_failed: "warn",
 } as const satisfies Record<AgentEvent["kind"], LogLevelName | undefined>;
 

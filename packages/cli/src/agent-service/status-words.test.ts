@@ -15,6 +15,7 @@ const connected: AgentStatus = {
   resent: 0,
   acknowledged: 0,
   refused: 0,
+  dropped: 0,
   queuedMessages: 0,
   queuedBytes: 0,
   longestGapMillis: 0,

@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { promisify } from "node:util";
+import { DatagramProxy } from "../../../../test/support/datagram-proxy.ts";
 import { requireService } from "../../../../tools/services.ts";
 import { createOpenDatagram } from "../../src/host/node/node-datagram.ts";
 import { buildFloorSeconds, nodeClock, nodeRandom, nodeTimers } from "../../src/host/node/system-ports.ts";
@@ -68,6 +69,49 @@ describe("SNTP over real sockets", { concurrency: true }, () => {
     assert.ok(round.kind === "agreed", JSON.stringify(round));
     assert.deepEqual([round.servers, round.of, ...news()], [3, 4, ...Array(4).fill("answered")]);
     assert.ok(Math.abs(errorOf(round)) <= round.sample.boundSeconds + 0.01);
+  });
+
+  /** A chronyd behind a network that the test decides over. */
+  async function startBehindProxy(t: TestContext): Promise<{ proxy: DatagramProxy; peer: DatagramPeer }> {
+    const proxy = await DatagramProxy.start(await startChronyd(t, "local stratum 3"));
+    t.after(() => proxy.close());
+    return { proxy, peer: { host: "127.0.0.1", port: proxy.port } };
+  }
+
+  test("behind a slow and lopsided way, 400 ms there and none back, a chronyd's time is wrong within its bound", async (t) => {
+    const { proxy, peer } = await startBehindProxy(t);
+    proxy.alter = (datagram, way) => {
+      proxy.delayMillis = way === "to_server" ? 400 : 0;
+      return [datagram];
+    };
+
+    const round = await clientOf(t, peer).ask();
+
+    assert.ok(round.kind === "single");
+    const error = Math.abs(errorOf(round));
+    t.diagnostic(
+      `${(error * 1000).toFixed(1)} ms off, bound ${(round.sample.boundSeconds * 1000).toFixed(1)} ms`,
+    );
+    assert.ok(error > 0.19, "the way was lopsided");
+    assert.ok(error <= round.sample.boundSeconds);
+  });
+
+  test("a lost question and a lost answer are asked again, and answers that come twice count once", async (t) => {
+    const { proxy, peer } = await startBehindProxy(t);
+    let passing = 0;
+    proxy.alter = (datagram) => {
+      passing += 1;
+      // The first question is lost, the second one's answer is; of the third all comes twice.
+      if (passing === 1 || passing === 3) return [];
+      return passing === 2 ? [datagram] : [datagram, datagram];
+    };
+    const { ask, news } = clientOf(t, peer);
+
+    const round = await ask();
+
+    assert.deepEqual([round.kind, ...news()], ["single", "answered"]);
+    assert.equal(proxy.received.to_server, 3);
+    assert.ok(Math.abs(errorOf(round)) < 0.1);
   });
 
   test("a chronyd that has no source is not believed", async (t) => {

@@ -304,6 +304,12 @@ test("a verifier that fails is told as that, and asked no more than four times",
   assert.equal(asked, verificationsMax);
 });
 
+test("a pin that is no point of the curve is told as a verifier that fails, never as a refusal", async () => {
+  const { ask } = arrange("no point", honest, { pins: [new Uint8Array(64).fill(7)] });
+
+  assert.deepEqual(await ask(), { kind: "none", because: "verifier_failed" });
+});
+
 test("a chip that is still verifying when the wait is over is waited for", async () => {
   const chip = {
     verifyMessage: async (...args: Parameters<typeof nodeTimeVerifier.verifyMessage>) => {
