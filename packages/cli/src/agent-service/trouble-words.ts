@@ -46,8 +46,8 @@ const keyWords: Readonly<Record<string, string>> = {
   chip_status_health_test: "the chip that holds the key has no good random numbers",
   chip_status_execution: "the chip's configuration does not let this key sign",
   bus_stuck: "the bus of the chip that holds the key hangs",
-  bus_failed: "the bus of the chip that holds the key is gone",
-  bus_closed: "the bus of the chip that holds the key is gone",
+  bus_failed: "the bus of the chip that holds the key is not there",
+  bus_closed: "the bus of the chip that holds the key is not there",
   time: "the key does not sign in time",
 };
 
