@@ -668,9 +668,9 @@ export const sabotages: readonly Sabotage[] = [
   ...interleavingRows,
   ...renewalSabotages,
   ...fleetRenewalRows,
+  ...outboxRows,
   ...rtcRows,
   ...sntpSabotages,
   ...agentServiceSabotages,
   ...agentSessionRows,
-  ...outboxRows,
 ];

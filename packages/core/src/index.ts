@@ -76,6 +76,7 @@ export {
   commandsFilter,
   commandTopic,
   configTopic,
+  configVersionProperty,
   errorsTopic,
   eventsTopic,
   findPublishTopic,

@@ -22,7 +22,10 @@ export interface Agent {
    * As `publish`, for who does not ask what became of the message: it costs its bytes in the outbox and no more.
    */
   post(payload: Uint8Array, options?: PublishOptions): "accepted" | PublishRefusal;
-  /** As `publish`, to the state topic, QoS 1. */
+  /**
+   * As `publish`, to the state topic, QoS 1. While one is on its way the newest waits, one a second goes, and one that a
+   * newer one overtook is answered `superseded`.
+   */
   publishState(payload: Uint8Array): PublishAnswer;
   /** Sends DISCONNECT and ends; what is not acknowledged is answered `stopped`. */
   stop(): void;
@@ -50,7 +53,7 @@ class DeviceAgent implements Agent {
     };
     this.#keyId = ports.signer.keyId;
     this.#slot = settings.slot;
-    this.#publisher = new Publisher(settings, ports, tell);
+    this.#publisher = new Publisher(settings, ports, tell, () => this.#supervisor.pump());
     this.#supervisor = new Supervisor(ports, settings, handlers, this.#publisher, tell);
   }
 

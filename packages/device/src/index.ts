@@ -27,6 +27,7 @@ export type {
 export type { PublishAnswer, PublishOptions, PublishRefusal } from "./publisher.ts";
 export { agentUserName } from "./session/changeover.ts";
 export type { RefusalAction } from "./session/refusal.ts";
+export type { WireSettings } from "./session/wire-settings.ts";
 export { SmallStoreError, type SmallStoreErrorCode } from "./small-store-rules.ts";
 export type { AgentEvent, AgentState, AgentStatus, AgentTrouble, RenewalKind } from "./status.ts";
 export { type AgingDecision, decideAging } from "./time/aging-discipline.ts";

@@ -11,7 +11,8 @@ import type { OutboxContents } from "./outbox.ts";
 
 /**
  * How safe a message is. `durable`: it outlives a loss of power. `memory`: it lasts as long as the process, because
- * there is no store, or it is QoS 0. `not_kept`: the store ended before it was written.
+ * there is no store, or it is QoS 0. `not_kept`: the store ended before it was written, or a newer state
+ * took its place.
  */
 export type Durability = "durable" | "memory" | "not_kept";
 

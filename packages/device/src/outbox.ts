@@ -41,6 +41,8 @@ export type PublishOutcome =
   | { readonly kind: "refused"; readonly reasonCode: number }
   /** The outbox was full, and its oldest were to make room. */
   | { readonly kind: "dropped" }
+  /** A state that a newer one made worthless before it was sent. */
+  | { readonly kind: "superseded" }
   /** The agent has stopped. What is durable in a store is sent by the next agent that opens it. */
   | { readonly kind: "stopped" };
 

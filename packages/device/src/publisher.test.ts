@@ -4,6 +4,7 @@ import { type Random, unwrapEnvelope, utf8Decode, utf8Encode } from "@mayfly/cor
 import type { OutgoingMessage } from "./outbox.ts";
 import type { Durability, OutboxStore, OutboxStoreRefusal } from "./outbox-store.ts";
 import { Publisher } from "./publisher.ts";
+import { wireDefaults } from "./session/wire-settings.ts";
 import type { AgentEvent } from "./status.ts";
 
 const counting = (): Random => {
@@ -49,9 +50,14 @@ function setUp(
   const { envelope = false, store, messagesMax = 10, whenFull = "refuse" } = options;
   const events: AgentEvent[] = [];
   const publisher = new Publisher(
-    { device: "lamp", outbox: { messagesMax, bytesMax: 10_000, whenFull }, envelope },
-    { random: counting(), ...(store === undefined ? undefined : { outbox: store }) },
+    { device: "lamp", outbox: { messagesMax, bytesMax: 10_000, whenFull }, envelope, wire: wireDefaults },
+    {
+      random: counting(),
+      timers: { after: () => () => {} },
+      ...(store === undefined ? undefined : { outbox: store }),
+    },
     (event) => events.push(event),
+    () => {},
   );
   const sent: { message: OutgoingMessage; key: number }[] = [];
   const connection = {

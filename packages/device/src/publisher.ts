@@ -13,6 +13,7 @@ import {
   isEventSubfolder,
   type Random,
   stateTopic,
+  type Timers,
   utf8Length,
   wrapEnvelope,
 } from "@mayfly/core";
@@ -29,6 +30,7 @@ import {
 import { type NewMessage, recordLength } from "./outbox-record.ts";
 import type { Durability, OutboxOpening, OutboxStore, OutboxStoreRefusal } from "./outbox-store.ts";
 import type { Connection } from "./session/connection.ts";
+import { StateLane } from "./state-lane.ts";
 import type { AgentEvent } from "./status.ts";
 
 /** Cloud IoT Core's bounds for payloads. */
@@ -85,6 +87,7 @@ export class Publisher {
   readonly #outbox: Outbox;
   readonly #store: OutboxStore | undefined;
   readonly #ids: MessageIds | undefined;
+  readonly #states: StateLane;
   readonly #tell: (event: AgentEvent) => void;
   /** Of every message that only memory has. */
   readonly #inMemory: Promise<Durability> = Promise.resolve("memory");
@@ -96,9 +99,10 @@ export class Publisher {
   #dropped = 0;
 
   constructor(
-    settings: Pick<AgentSettings, "device" | "outbox" | "envelope">,
-    ports: { readonly random: Random; readonly outbox?: OutboxStore },
+    settings: Pick<AgentSettings, "device" | "outbox" | "envelope" | "wire">,
+    ports: { readonly random: Random; readonly timers: Timers; readonly outbox?: OutboxStore },
     tell: (event: AgentEvent) => void,
+    moved: () => void,
   ) {
     this.#eventsTopic = eventsTopic(settings.device);
     this.#stateTopic = stateTopic(settings.device);
@@ -113,6 +117,8 @@ export class Publisher {
     if (ports.outbox !== undefined || settings.envelope) {
       this.#ids = new MessageIds(this.#opening?.opening ?? "", ports.random);
     }
+    const putState = (payload: Uint8Array): PublishAnswer => this.#follow(this.#state(payload));
+    this.#states = new StateLane(ports.timers, settings.wire.statePauseMillis, putState, moved);
   }
 
   get counts(): PublisherCounts {
@@ -123,8 +129,8 @@ export class Publisher {
       acknowledged: this.#acknowledged,
       refused: this.#refused,
       dropped: this.#dropped,
-      queuedMessages: this.#outbox.messages,
-      queuedBytes: this.#outbox.bytes,
+      queuedMessages: this.#outbox.messages + this.#states.waiting,
+      queuedBytes: this.#outbox.bytes + this.#states.waitingBytes,
       ...(trouble === undefined ? undefined : { outboxTrouble: trouble }),
     };
   }
@@ -139,18 +145,12 @@ export class Publisher {
 
   takeEvent(payload: Uint8Array, options: PublishOptions): PublishAnswer {
     const message = this.#event(payload, options);
-    return typeof message === "string" ? this.refuse(message) : this.#follow(message);
+    return typeof message === "string" ? this.refuse(message) : this.#counted(this.#follow(message));
   }
 
   takeState(payload: Uint8Array): PublishAnswer {
     if (payload.length > stateBytesMax) return this.refuse("message_too_large");
-    return this.#follow({
-      isState: true,
-      subfolder: "",
-      qos: 1,
-      messageId: this.#ids?.next() ?? "",
-      payload,
-    });
+    return this.#counted(this.#states.take(payload));
   }
 
   /** As {@link takeEvent}, and nobody waits for what comes of it. */
@@ -211,9 +211,14 @@ export class Publisher {
 
   /** What is left is answered `stopped`; the store writes what it was given. */
   close(): void {
+    this.#states.close();
     // It never rejects.
     void this.#store?.close();
     this.#outbox.close();
+  }
+
+  #state(payload: Uint8Array): NewMessage {
+    return { isState: true, subfolder: "", qos: 1, messageId: this.#ids?.next() ?? "", payload };
   }
 
   #event(payload: Uint8Array, options: PublishOptions): NewMessage | PublishRefusal {
@@ -229,9 +234,14 @@ export class Publisher {
     return { isState: false, subfolder, qos, messageId: id, payload: sent };
   }
 
+  #counted(answer: PublishAnswer): PublishAnswer {
+    if (answer.kind === "refused") this.#refused += 1;
+    return answer;
+  }
+
   #follow(message: NewMessage): PublishAnswer {
     const refusal = this.#makeRoom(message);
-    if (refusal !== undefined) return this.refuse(refusal);
+    if (refusal !== undefined) return { kind: "refused", because: refusal };
     const { messageId } = message;
     let sequence = 0;
     const outcome = new Promise<PublishOutcome>((follow) => {

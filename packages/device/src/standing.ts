@@ -5,6 +5,7 @@
  */
 import { GapMeter } from "./gap-meter.ts";
 import type { BackoffCause } from "./session/backoff.ts";
+import type { ReasonWords } from "./session/reason-words.ts";
 import { backoffCauseOf, type Refusal } from "./session/refusal.ts";
 import type { AgentEvent, AgentState, AgentStatus, AgentTrouble, RenewalKind } from "./status.ts";
 
@@ -136,9 +137,14 @@ export class Standing {
     this.#tell({ kind: "renewed", by, gapMillis });
   }
 
-  refused(reasonCode: number, refusal: Refusal, clockAheadSeconds?: number): void {
+  refused(reasonCode: number, refusal: Refusal, words: ReasonWords, clockAheadSeconds?: number): void {
     this.fail(backoffCauseOf[refusal.action], refusal.sentence, clockAheadSeconds);
     this.#lastRefusal = refusal.sentence;
-    this.#tell({ kind: "refused", reasonCode, ...refusal });
+    const { reasonString, serverReference } = words;
+    this.#tell({
+      ...{ kind: "refused", reasonCode, ...refusal },
+      ...(reasonString === undefined ? undefined : { reasonString }),
+      ...(serverReference === undefined ? undefined : { serverReference }),
+    });
   }
 }

@@ -155,6 +155,7 @@ async function answerPublish(
       return reply.code(202).send({ state: kept });
     case "acknowledged":
     case "sent":
+    case "superseded":
       return reply.send({ state: outcome.kind });
     case "refused":
       throw new ApiFailure(
@@ -162,10 +163,14 @@ async function answerPublish(
         "refused_by_bridge",
         `the bridge refused the message for good (reason code ${outcome.reasonCode})`,
       );
+    case "dropped":
+      throw new ApiFailure(
+        503,
+        "outbox_full",
+        "the outbox was full, and this message made room for newer ones",
+      );
     case "stopped":
       return reply.code(202).send({ state: kept });
-    case "dropped":
-      throw new ApiFailure(503, "outbox_full", "the message was given up for newer ones");
   }
 }
 

@@ -60,7 +60,7 @@ export function describeTrouble({ because, detail, clockAheadSeconds }: AgentTro
     case "no_key":
       return `${keyWords[code] ?? "no token could be signed"} (${detail})`;
     case "kicked":
-      return `the bridge lets this device in and drops it again (${detail})`;
+      return code in networkWords ? `${networkWords[code]}, soon after it was made (${detail})` : detail;
     case "refused":
       return `${detail}${clockWords(clockAheadSeconds)}`;
     case "busy":

@@ -55,6 +55,8 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
     keepAliveSeconds: settings.bridge.keepAliveSeconds,
     outbox: settings.outbox,
     envelope: settings.outbox.isEnveloped,
+    // A command waits for a program that asks for it, and only then has its minute.
+    handlerSecondsMax: 3_600,
     slot: signer.slot,
   };
   const store = node.openFileStore(join(settings.stateFolder, "values"));

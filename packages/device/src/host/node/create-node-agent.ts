@@ -40,7 +40,10 @@ export function createNodeAgent(options: NodeAgentOptions, handlers: AgentHandle
       ? undefined
       : { outbox: openAgentOutbox(options.outboxFolder, options) }),
   };
-  return createAgent(ports, { bridge: `${options.host}:${options.port}`, ...options }, handlers);
+  const bridge = `${options.host}:${options.port}`;
+  // Memory is no matter here, so a bridge that wants to shorten its packets may.
+  const wire = { topicAliasMaximum: 16, ...options.wire };
+  return createAgent(ports, { bridge, ...options, wire }, handlers);
 }
 
 /**

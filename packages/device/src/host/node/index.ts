@@ -1,7 +1,6 @@
 /**
  * Front door of the agent's adapters for Node.
  */
-
 export { createNodeAgent, type NodeAgentOptions, openAgentOutbox } from "./create-node-agent.ts";
 export { type FileStore, openFileStore } from "./file-store.ts";
 export { createOpenDatagram } from "./node-datagram.ts";
