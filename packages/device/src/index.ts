@@ -25,6 +25,7 @@ export type {
   TimeHint,
 } from "./ports.ts";
 export type { PublishAnswer, PublishOptions, PublishRefusal } from "./publisher.ts";
+export type { BackoffCause } from "./session/backoff.ts";
 export { agentUserName } from "./session/changeover.ts";
 export type { RefusalAction } from "./session/refusal.ts";
 export type { WireSettings } from "./session/wire-settings.ts";

@@ -104,7 +104,29 @@ const cases: readonly (readonly [string, Partial<AgentStatus>, string])[] = [
       trouble: { because: "network", detail: "EWHATEVER" },
       retry: { because: "network", inSeconds: 0 },
     },
-    "Not connected: the bridge cannot be reached (EWHATEVER).\nIt tries again in 0 s.",
+    "Not connected: the bridge cannot be reached (EWHATEVER).\nIt tries again in 1 s.",
+  ],
+  [
+    "a connection that breaks young is the network's doing for all one can see",
+    { state: "backing_off", trouble: { because: "kicked", detail: "link_closed: ECONNRESET" } },
+    "Not connected: the connection to the bridge was broken off, soon after it was made (link_closed: ECONNRESET).\n" +
+      "It is trying now.",
+  ],
+  [
+    "what only a person can mend calls for one",
+    { state: "backing_off", trouble: { because: "protocol", detail: "the device is banned" } },
+    "Not connected: the device is banned; someone has to look at that.\nIt is trying now.",
+  ],
+  [
+    "a full disk is said beside how things stand",
+    { outboxTrouble: "outbox_disk_full" },
+    "Connected.\nNew messages are refused: the disk is full. What was accepted is kept, and goes on its way.",
+  ],
+  [
+    "a connection that outlives the belief in the clock says so",
+    { waitingBecause: "the battery is empty" },
+    "Connected, but it signs nothing until it has a clock it can believe: the battery is empty.\n" +
+      "The present token serves on: good for another 50 min.",
   ],
 ];
 

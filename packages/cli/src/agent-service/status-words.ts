@@ -37,11 +37,11 @@ const stateSentences = {
 } as const satisfies Record<AgentState, string>;
 
 const outboxSentences = {
-  outbox_busy: "It takes no messages for the moment: the disk is behind.",
-  outbox_disk_full: "It takes no messages: the disk is full. It tries again by itself.",
-  outbox_disk_failed: "It takes no messages: the disk does not write. It tries again by itself.",
+  outbox_busy: "The disk is behind: new messages wait for it.",
+  outbox_disk_full:
+    "New messages are refused: the disk is full. What was accepted is kept, and goes on its way.",
+  outbox_disk_failed: "New messages are refused: the disk does not keep what it is given.",
 } as const satisfies Record<NonNullable<AgentStatus["outboxTrouble"]>, string>;
-
 const renewalWords = {
   reauthentication: "within the connection, no message waits",
   handover: "by a second connection that takes the Session over",
@@ -101,7 +101,9 @@ function headlines(agent: AgentStatus): readonly string[] {
 }
 
 function nextTry({ retry }: AgentStatus): string {
-  return retry === undefined ? "It is trying now" : `It tries again in ${formatDuration(retry.inSeconds)}`;
+  if (retry === undefined) return "It is trying now";
+  // A wait that is over counts as a second: it is about to end.
+  return `It tries again in ${formatDuration(Math.max(1, retry.inSeconds))}`;
 }
 
 /** Of use to know in an outage: that nothing is lost by waiting. */

@@ -64,8 +64,9 @@ export function describeTrouble({ because, detail, clockAheadSeconds }: AgentTro
     case "refused":
       return `${detail}${clockWords(clockAheadSeconds)}`;
     case "busy":
-    case "protocol":
       return detail;
+    case "protocol":
+      return `${detail}; someone has to look at that`;
   }
 }
 

@@ -10,7 +10,13 @@ import { chmodSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { formatDeviceName } from "@mayfly/core";
-import { type Agent, type AgentOptions, type AgentSigner, createAgent } from "@mayfly/device";
+import {
+  type Agent,
+  type AgentOptions,
+  type AgentSigner,
+  createAgent,
+  type OutboxStore,
+} from "@mayfly/device";
 import type { FastifyInstance } from "fastify";
 import { type Logger, pino } from "pino";
 import { createAgentMetrics } from "../agent-service/agent-metrics.ts";
@@ -59,6 +65,7 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
     handlerSecondsMax: 3_600,
     slot: signer.slot,
   };
+  const outbox = openOutbox(node, settings);
   const store = node.openFileStore(join(settings.stateFolder, "values"));
   const agent = createAgent(
     {
@@ -70,7 +77,7 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
       time: node.nodeTime,
       connect: node.createTlsConnect({ ...settings.bridge, caPem }),
       store,
-      outbox: node.openAgentOutbox(join(settings.stateFolder, "outbox"), options),
+      outbox,
     },
     options,
     {
@@ -114,7 +121,7 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
   agent.stop();
   commands.close();
   config.close();
-  await Promise.all([api.close(), metricsListener?.close(), store.close(), signer.release()]);
+  await Promise.all([api.close(), metricsListener?.close(), store.close(), outbox.close(), signer.release()]);
   rmSync(settings.api.socket, { force: true });
 }
 
@@ -140,6 +147,19 @@ async function drain(agent: Agent): Promise<void> {
 function isConnected(agent: Agent): boolean {
   const { state } = agent.status();
   return state === "connected" || state === "renewing";
+}
+
+function openOutbox(node: typeof import("@mayfly/device/node"), settings: AgentServiceSettings): OutboxStore {
+  const folder = join(settings.stateFolder, "outbox");
+  try {
+    return node.openFileOutbox({ folder, bytesMax: settings.outbox.bytesMax });
+  } catch (error) {
+    if (error instanceof node.FileOutboxError) {
+      const code = error.code === "outbox_locked" ? "in_use" : "file_unwritable";
+      throw new CommandFailure(code, error.message);
+    }
+    throw error;
+  }
 }
 
 interface OpenSigner {
