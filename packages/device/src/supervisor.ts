@@ -124,9 +124,11 @@ export class Supervisor {
     const { current } = this.#changeover;
     const token = current?.token ?? this.#plan.token;
     const { window } = this.#plan;
+    const sinceMillis = current?.connection.unansweredSinceMillis;
     const { configVersion } = this.#downlink;
     return {
       ...this.#standing.facts(this.#now()),
+      ...(sinceMillis === undefined ? undefined : { unansweredSeconds: (this.#now() - sinceMillis) / 1000 }),
       ...(token === undefined || this.#standing.connects === 0
         ? undefined
         : { tokenRemainingSeconds: Math.max(0, (token.expiresMillis - this.#now()) / 1000) }),
@@ -183,6 +185,7 @@ export class Supervisor {
         return;
       case "failed":
         this.#tell({ kind: "sign_failed", because: answer.because });
+        this.#standing.fail("no_key", answer.because);
         if (!this.#useOld()) this.#tryLater("no_key");
         return;
       case "clock_unchanged":
@@ -230,7 +233,7 @@ export class Supervisor {
         this.#takeRefusal(report);
         return;
       case "unreachable":
-        this.#tell({ kind: "connection_lost", because: report.because });
+        this.#lost(report.because, "network");
         this.#nextFailed("network");
         return;
       case "ended":
@@ -311,7 +314,10 @@ export class Supervisor {
 
   #planRenewal(token: DeviceToken, hints: Extract<ConnectionReport, { kind: "accepted" }>["hints"]): void {
     this.#plan.accepted(token, hints, this.#now());
-    if (!this.#plan.hasFallenBack) this.#supply.taken();
+    if (!this.#plan.hasFallenBack) {
+      this.#supply.taken();
+      this.#standing.mended();
+    }
     this.#setTimer(Math.max(0, this.#plan.dueMillis - this.#now()), () => this.#renew());
   }
 
@@ -327,7 +333,7 @@ export class Supervisor {
       this.pump();
       return;
     }
-    this.#standing.refused(reasonCode, refusal, report);
+    this.#standing.refused(reasonCode, refusal, report, this.#supply.clockAheadSeconds(hint));
     if (refusal.action !== "mint") {
       this.#nextFailed(backoffCauseOf[refusal.action], report.retryAfterSeconds);
       return;
@@ -345,8 +351,9 @@ export class Supervisor {
   #takeEnd(connection: Connection, end: Extract<ConnectionReport, { kind: "ended" }>): void {
     const because = connection.linkBecause === "" ? end.because : `${end.because}: ${connection.linkBecause}`;
     if (this.#changeover.isNext(connection)) {
-      this.#tell({ kind: "connection_lost", because });
-      this.#nextFailed(causeOfFailedAttempt(end.because));
+      const cause = causeOfFailedAttempt(end.because);
+      this.#lost(because, cause);
+      this.#nextFailed(cause);
       return;
     }
     const lost = this.#changeover.lost(connection);
@@ -354,10 +361,10 @@ export class Supervisor {
     const { token, sinceMillis } = lost;
     const presented = this.#inSession.ended(end.because);
 
-    this.#tell({ kind: "connection_lost", because });
     const heldMillis = this.#now() - sinceMillis;
     this.#backoff.connectionEnded(heldMillis);
     const { action, cause, refusal } = judgeEnd(end, heldMillis);
+    this.#lost(because, cause);
     if (refusal !== undefined && end.reasonCode !== undefined) {
       this.#standing.refused(end.reasonCode, refusal, end);
     }
@@ -413,6 +420,11 @@ export class Supervisor {
 
   #hasRunOut(token: DeviceToken): boolean {
     return this.#now() >= token.safeMillis - expirySlackMillis;
+  }
+
+  #lost(because: string, cause: BackoffCause): void {
+    this.#tell({ kind: "connection_lost", because });
+    this.#standing.fail(cause, because);
   }
 
   /** The attempt is over. The present connection, if it lives, sends again. */

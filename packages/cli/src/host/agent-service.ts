@@ -20,7 +20,7 @@ import {
   type TimeEvent,
 } from "@mayfly/device";
 import type { FastifyInstance } from "fastify";
-import { pino } from "pino";
+import { type Logger, pino } from "pino";
 import { createAgentMetrics } from "../agent-service/agent-metrics.ts";
 import { CommandDesk } from "../agent-service/command-desk.ts";
 import { ConfigShelf, type ShelvedConfig } from "../agent-service/config-shelf.ts";
@@ -30,7 +30,7 @@ import type { AgentServiceSettings, KeySettings, TimeSettings } from "../agent-s
 import { describeStatus, type ServiceStatus } from "../agent-service/status-words.ts";
 import { CommandFailure } from "../failure.ts";
 import type { OpenTime } from "./agent-time.ts";
-import { openLastingSigner } from "./chip.ts";
+import { openAwaitedSigner } from "./awaited-signer.ts";
 import { monotonicMillis, sleep } from "./clock.ts";
 import { readBytesIfThere, readText, writeSecret } from "./files.ts";
 import { createSystemdNotifier } from "./systemd-notify.ts";
@@ -49,7 +49,7 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
   const events = new EventLog((level, facts) => log[level](facts), monotonicMillis);
 
   mkdirSync(settings.stateFolder, { recursive: true, mode: 0o700 });
-  const [signer] = await Promise.all(settings.keys.slice(0, 1).map((key) => openSigner(key, node)));
+  const [signer] = await Promise.all(settings.keys.slice(0, 1).map((key) => openSigner(key, node, log)));
   if (signer === undefined) throw new CommandFailure("settings_invalid", "keys must name at least one key");
   const caPem = await readText(settings.bridge.ca);
 
@@ -220,13 +220,17 @@ interface OpenSigner {
 async function openSigner(
   key: KeySettings,
   node: Pick<typeof import("@mayfly/device/node"), "createSoftwareSigner">,
+  log: Pick<Logger, "info" | "error">,
 ): Promise<OpenSigner> {
   if (key.kind === "file") {
     const signer = node.createSoftwareSigner(await readText(key.file));
     return { slot: key.slot, signer, release: async () => {} };
   }
-  const signer = await openLastingSigner({ kind: key.bus, ...key.place }, key.slot);
-  return { slot: key.slot, signer, release: () => signer.close() };
+  const { slot } = key;
+  const signer = await openAwaitedSigner({ kind: key.bus, ...key.place }, slot, ({ kind, ...facts }) =>
+    log[kind === "chip_missing" ? "error" : "info"]({ event: kind, slot, ...facts }),
+  );
+  return { slot, signer, release: () => signer.close() };
 }
 
 async function openConfigShelf(
