@@ -8,7 +8,8 @@
  */
 import type { CancelTimer, NumericDate } from "@mayfly/core";
 import { mintDeviceToken, tokenClaimsFor } from "@mayfly/core/token";
-import type { AgentPorts, AgentSigner } from "../ports.ts";
+import type { AgentPorts } from "../ports.ts";
+import { digestSigner } from "./digest-signer.ts";
 
 /** How long a signer may take. A chip needs 0.1 s; a bus that hangs is given up. */
 export const signMillisMax = 10_000;
@@ -16,6 +17,8 @@ export const signMillisMax = 10_000;
 export interface DeviceToken {
   /** JWS Compact Serialization. A bearer secret until it expires: never in a log. */
   readonly text: string;
+  /** Of the key that signed it. */
+  readonly keyId: string;
   readonly iat: NumericDate;
   readonly exp: NumericDate;
   /** The monotonic instants of minting and of `exp`: a later step of the wall clock does not move them. */
@@ -80,30 +83,26 @@ export function createTokenKeeper(
     cancelDeadline = ports.timers.after(signMillisMax, () =>
       settle({ kind: "failed", because: "the signer did not answer in time" }),
     );
-    signWith(ports.signer, ports, claims).then(
+    const { signer } = ports;
+    const by = digestSigner(signer, ports.sha256);
+    mintDeviceToken(claims, by.signer, by.sha256).then(
       (text) =>
         settle({
           kind: "minted",
-          token: { text, iat: claims.iat, exp: claims.exp, mintedMillis, expiresMillis },
+          token: {
+            text,
+            keyId: signer.keyId,
+            iat: claims.iat,
+            exp: claims.exp,
+            mintedMillis,
+            expiresMillis,
+          },
         }),
       (error: unknown) => settle({ kind: "failed", because: nameOf(error) }),
     );
   }
 
   return { mint, cancel };
-}
-
-type Claims = ReturnType<typeof tokenClaimsFor>;
-
-async function signWith(
-  signer: AgentSigner,
-  ports: Pick<AgentPorts, "sha256">,
-  claims: Claims,
-): Promise<string> {
-  if ("signDigest" in signer) return mintDeviceToken(claims, signer, ports.sha256);
-  // A signer of messages hashes by itself: the whole signing input takes the digest's place.
-  const whole = { keyId: signer.keyId, signDigest: (message: Uint8Array) => signer.signMessage(message) };
-  return mintDeviceToken(claims, whole, { digest: (message) => message });
 }
 
 // A signer's message could quote anything; its class and code say enough for a log.
