@@ -5,6 +5,7 @@
  * Left to others: connections and renewals (`supervisor.ts`), the outbox (`publisher.ts`).
  */
 import type { AgentHandlers } from "./downlink.ts";
+import { type KeyChoice, singleKey } from "./key/key-choice.ts";
 import { type AgentOptions, settleOptions } from "./options.ts";
 import type { AgentPorts } from "./ports.ts";
 import { type PublishAnswer, Publisher, type PublishOptions } from "./publisher.ts";
@@ -33,8 +34,7 @@ export function createAgent(ports: AgentPorts, options: AgentOptions, handlers: 
 }
 
 class DeviceAgent implements Agent {
-  readonly #keyId: string;
-  readonly #slot: number | undefined;
+  readonly #keys: KeyChoice;
   readonly #publisher: Publisher;
   readonly #supervisor: Supervisor;
   readonly #listeners = new Set<(event: AgentEvent) => void>();
@@ -44,10 +44,10 @@ class DeviceAgent implements Agent {
     const tell = (event: AgentEvent): void => {
       for (const listener of this.#listeners) listener(event);
     };
-    this.#keyId = ports.signer.keyId;
-    this.#slot = settings.slot;
+    const { signer } = ports;
+    this.#keys = "attach" in signer ? signer : singleKey(signer, settings.slot);
     this.#publisher = new Publisher(settings.device, settings.outbox, tell);
-    this.#supervisor = new Supervisor(ports, settings, handlers, this.#publisher, tell);
+    this.#supervisor = new Supervisor(ports, this.#keys, settings, handlers, this.#publisher, tell);
   }
 
   start(): void {
@@ -67,9 +67,11 @@ class DeviceAgent implements Agent {
   }
 
   status(): AgentStatus {
+    const { signer, slot, lastInstruction } = this.#keys;
     return {
-      keyId: this.#keyId,
-      ...(this.#slot === undefined ? undefined : { slot: this.#slot }),
+      keyId: signer.keyId,
+      ...(slot === undefined ? undefined : { slot }),
+      ...(lastInstruction === undefined ? undefined : { lastInstruction }),
       ...this.#supervisor.status(),
       ...this.#publisher.counts,
     };

@@ -14,6 +14,7 @@ import type {
   Sha256,
   Timers,
 } from "@mayfly/core";
+import type { KeyChoice } from "./key/key-choice.ts";
 
 /**
  * Signs a whole message with a device key: SHA-256 and ECDSA P-256 in one operation.
@@ -119,7 +120,10 @@ export interface AgentPorts {
   readonly timers: Timers;
   readonly random: Random;
   readonly sha256: Sha256;
-  readonly signer: AgentSigner;
+  /** One key, or a choice of up to three (`createDeviceKeys`). */
+  readonly signer: AgentSigner | KeyChoice;
   readonly time: DeviceTime;
   readonly connect: Connect;
+  /** What is learned outlives a restart; without one it is learned anew. */
+  readonly store?: SmallStore;
 }
