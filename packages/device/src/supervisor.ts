@@ -296,7 +296,6 @@ export class Supervisor {
     const isReplacement = old !== undefined || this.#standing.gap.isOpen;
     const gapMillis = this.#standing.gap.close(this.#now());
     this.#form.accepted(token.iat);
-    this.#keys.accepted(token.keyId);
     if (isResumed) this.#publisher.goOn(resent);
     else this.#publisher.startOver();
     this.#planRenewal(token, hints);
@@ -304,6 +303,8 @@ export class Supervisor {
     // A token that serves on because a newer one was refused is no new one.
     const isRenewal = isReplacement && !this.#plan.hasFallenBack;
     this.#standing.connected(gapMillis, isRenewal ? by : undefined);
+    // Last, since it may publish: what is sent again goes first.
+    this.#keys.accepted(token.keyId);
     this.pump();
   }
 
@@ -311,10 +312,10 @@ export class Supervisor {
     const token = this.#inSession.accepted();
     if (token === undefined) return;
     this.#changeover.renewed(token);
-    this.#keys.accepted(token.keyId);
     this.#planRenewal(token, hints);
     this.#showState();
     this.#standing.renewed("reauthentication", 0);
+    this.#keys.accepted(token.keyId);
   }
 
   /** The connection is good for what it is doing; the new token comes into use by another. */
@@ -485,6 +486,7 @@ export class Supervisor {
 
   /** A message of ours takes the application's way, and its place in the order. */
   #send(subfolder: string, text: string): boolean {
+    if (this.isStopped) return false;
     const answer = this.#publisher.takeEvent(utf8Encode(text), { subfolder });
     this.pump();
     return answer.kind === "accepted";

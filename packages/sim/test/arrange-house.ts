@@ -14,6 +14,7 @@ import {
   type AgentHandlers,
   type AgentOptions,
   type AgentPorts,
+  type AgentSigner,
   clockTime,
   createAgent,
   type TimeHint,
@@ -43,6 +44,8 @@ export interface HouseOptions {
   /** The agents' timers run this much before their time, as a real event loop's may. */
   readonly timersEarlyMillis?: number;
   readonly handlers?: AgentHandlers | ((id: string) => AgentHandlers);
+  /** What the agent signs with, in place of its one key. */
+  readonly keys?: (signer: AgentSigner, world: World) => AgentPorts["signer"];
 }
 
 export interface Tenant {
@@ -138,6 +141,14 @@ export async function arrangeHouse(options: HouseOptions) {
     const dialer = network.createDialer(id, (link) => bridge.open(link, { remoteAddress: id }));
     const wall = { wallSeconds: () => world.clock.wallSeconds() + conduct.clockOffsetSeconds };
     const time = clockTime({ clock: wall, timers: world.timers });
+    const signer: AgentSigner = {
+      keyId: "slot-0",
+      signMessage: async (message) => {
+        await passMillis(world, signMillis);
+        if (conduct.signerIsBroken) throw new Error("the bus hangs");
+        return sign("sha256", message, { key: privateKey, dsaEncoding: "ieee-p1363" });
+      },
+    };
     const ports: AgentPorts = {
       clock: world.clock,
       timers: {
@@ -147,14 +158,7 @@ export async function arrangeHouse(options: HouseOptions) {
       },
       random: world.random(`agent/${id}`),
       sha256: { digest: (bytes) => createHash("sha256").update(bytes).digest() },
-      signer: {
-        keyId: "slot-0",
-        signMessage: async (message) => {
-          await passMillis(world, signMillis);
-          if (conduct.signerIsBroken) throw new Error("the bus hangs");
-          return sign("sha256", message, { key: privateKey, dsaEncoding: "ieee-p1363" });
-        },
-      },
+      signer: options.keys?.(signer, world) ?? signer,
       time: {
         ...time,
         readiness: () =>
@@ -212,7 +216,7 @@ export function onlyTenant(house: House): Tenant {
   return tenant;
 }
 
-function passMillis(world: World, millis: number): Promise<void> {
+export function passMillis(world: World, millis: number): Promise<void> {
   return new Promise((resolve) => {
     world.timers.after(millis, resolve);
   });
