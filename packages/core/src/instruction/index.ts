@@ -8,6 +8,7 @@ export {
   instructionBytesMax,
   instructionNumberMax,
   instructionSecondsMax,
+  isName,
   offerChallengeBytes,
   parseInstruction,
 } from "./instruction.ts";

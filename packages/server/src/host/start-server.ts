@@ -166,6 +166,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       store,
       keyParser: createNodeKeyParser(),
       clock,
+      random: systemRandom,
       places: createPlaces({
         projects: options.projects,
         ...(options.locations === undefined ? {} : { locations: options.locations }),
