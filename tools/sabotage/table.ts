@@ -12,6 +12,7 @@ import { authenticationSabotages } from "./rows-authentication.ts";
 import { evidenceSabotages } from "./rows-evidence.ts";
 import { fleetRenewalRows } from "./rows-fleet-renewals.ts";
 import { mqtt5Sabotages } from "./rows-mqtt5.ts";
+import { outboxRows } from "./rows-outbox.ts";
 import { renewalSabotages } from "./rows-renewal.ts";
 import { selfClockSabotages } from "./rows-self-clock.ts";
 import { sessionSabotages } from "./rows-sessions.ts";
@@ -663,4 +664,5 @@ export const sabotages: readonly Sabotage[] = [
   ...interleavingRows,
   ...renewalSabotages,
   ...fleetRenewalRows,
+  ...outboxRows,
 ];

@@ -7,6 +7,7 @@ export type { AgentHandlers } from "./downlink.ts";
 export { createDeviceKeys, type DeviceKeysPorts, deviceKeysMax, type SlotSigner } from "./key/device-keys.ts";
 export type { KeyChoice, KeyEvent } from "./key/key-choice.ts";
 export type { KeyMaker, NewKey } from "./key/key-offering.ts";
+export { createMemoryStore } from "./memory-store.ts";
 export { AgentOptionError, type AgentOptions, type OutboxBounds } from "./options.ts";
 export type { PublishOutcome } from "./outbox.ts";
 export type {
@@ -27,6 +28,7 @@ export type {
 export type { PublishAnswer, PublishOptions, PublishRefusal } from "./publisher.ts";
 export { agentUserName } from "./session/changeover.ts";
 export type { RefusalAction } from "./session/refusal.ts";
+export { SmallStoreError, type SmallStoreErrorCode } from "./small-store-rules.ts";
 export type { AgentEvent, AgentState, AgentStatus, RenewalKind } from "./status.ts";
 export { clockTime } from "./time/clock-time.ts";
 export type { TimeSample } from "./time/time-sample.ts";

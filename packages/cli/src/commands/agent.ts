@@ -4,7 +4,7 @@
  * A device in a process: what the demo starts five of, and a stand-in for firmware that is not there yet.
  */
 import { isEventSubfolder } from "@mayfly/core";
-import type { Agent, AgentOptions } from "@mayfly/device";
+import type { Agent, AgentOptions, SlotSigner } from "@mayfly/device";
 import type { TlsTarget } from "@mayfly/device/node";
 import type { Command } from "commander";
 import { type ChipPlace, parseChipPlace } from "../chip-flags.ts";
@@ -12,7 +12,16 @@ import { registryOf } from "../connection.ts";
 import type { AgentLine, AgentPayload } from "../demo/agent-line.ts";
 import { SequenceSet } from "../demo/sequence-set.ts";
 import { CommandFailure } from "../failure.ts";
-import { durationSeconds, newCommand, outputOf, repeated, required, seconds, wholeNumber } from "../flags.ts";
+import {
+  durationSeconds,
+  newCommand,
+  outputOf,
+  repeated,
+  repeatedSlot,
+  required,
+  seconds,
+  wholeNumber,
+} from "../flags.ts";
 import { monotonicMillis, sleep, wallSeconds } from "../host/clock.ts";
 import { findEndpoints, readEndpointsFile } from "../host/endpoints.ts";
 import { environmentSettings } from "../host/environment.ts";
@@ -32,6 +41,8 @@ interface AgentFlags {
   readonly key?: readonly string[];
   readonly chipSocket?: ChipPlace;
   readonly slot?: number;
+  readonly spareSlot?: readonly number[];
+  readonly state?: string;
   readonly publishEvery: number;
   readonly lifetime: number;
   readonly firstRenewalAfter?: number;
@@ -53,7 +64,16 @@ export function addAgentCommand(program: Command): void {
         "in place of --key: a chip behind a socket signs, with the slot of --slot (default: 0)",
         parseChipPlace,
       )
-      .option("--slot <N>", "which of the keys signs (default: the first)", wholeNumber(0, 255))
+      .option("--slot <N>", "which of the keys signs (default: the first)", wholeNumber(0, 254))
+      .option(
+        "--spare-slot <N>",
+        "a key it may be told to switch to: of --key or of the chip; may be given twice",
+        repeatedSlot,
+      )
+      .option(
+        "--state <DIR>",
+        "folder for what outlives a restart: which key is in use (default: nothing does)",
+      )
       .option("--publish-every <SECONDS>", "time between two messages", seconds(0.01, 86_400), 1)
       .option("--lifetime <DURATION>", "lifetime of its tokens, such as 60s or 1h", durationSeconds, 3_600)
       .option(
@@ -93,7 +113,7 @@ async function runAgent(flags: AgentFlags): Promise<void> {
   }
   const key = chosenKey(flags);
   const caPem = await readText(endpoints.ca);
-  const { agent, release } = await createAgentWith(key, {
+  const { agent, release } = await createAgentWith(key, flags.state, {
     ...hostAndPort(endpoints.mqtts),
     caPem,
     ...registryOf(flags, endpoints),
@@ -184,55 +204,99 @@ async function runAgent(flags: AgentFlags): Promise<void> {
   await release();
 }
 
-/** What signs: a key file, or a slot of a chip. */
-type ChosenKey =
-  | { readonly kind: "file"; readonly file: string; readonly slot?: number }
-  | { readonly kind: "chip"; readonly place: ChipPlace; readonly slot: number };
+/** What signs: a slot of key files or of a chip, and those it may be told to switch to. */
+type ChosenKey = { readonly spareSlots: readonly number[] } & (
+  | { readonly kind: "file"; readonly files: readonly KeyFile[]; readonly slot?: number }
+  | { readonly kind: "chip"; readonly place: ChipPlace; readonly slot: number }
+);
 
-/** The agent, put together here from its ports: only this program knows which signer this machine has. */
+type KeyFile = ReturnType<typeof splitKeyFlag>;
+
+/** The agent, put together here from its ports: only this program knows which signers this machine has. */
 async function createAgentWith(
   key: ChosenKey,
+  state: string | undefined,
   options: AgentOptions & TlsTarget,
 ): Promise<{ readonly agent: Agent; release(): Promise<void> }> {
-  const node = await import("@mayfly/device/node");
-  if (key.kind === "file") {
-    const keyPem = await readText(key.file);
-    return { agent: node.createNodeAgent({ ...options, keyPem }), release: async () => {} };
-  }
-  const [{ createAgent }, { openLastingSigner }] = await Promise.all([
-    import("@mayfly/device"),
-    import("../host/chip.ts"),
-  ]);
-  const signer = await openLastingSigner({ kind: "socket", ...key.place }, key.slot);
+  const [device, node] = await Promise.all([import("@mayfly/device"), import("@mayfly/device/node")]);
+  const { keys, close } = key.kind === "file" ? await readSigners(key.files) : await openSigners(key);
+  const files = state === undefined ? undefined : node.openFileStore(state);
+  const store = files ?? device.createMemoryStore();
+  const [first] = keys;
+  if (first === undefined) throw new CommandFailure("usage", "no key is named; give --key FILE:SLOT");
   const ports = {
     clock: node.nodeClock,
     timers: node.nodeTimers,
     random: node.nodeRandom,
     sha256: node.nodeSha256,
-    signer,
+    signer: keys.length === 1 ? first.signer : device.createDeviceKeys(keys, { store }),
     time: node.nodeTime,
+    store,
     connect: node.createTlsConnect(options),
   };
-  return { agent: createAgent(ports, options), release: () => signer.close() };
+  const release = async (): Promise<void> => {
+    await close();
+    await files?.close();
+  };
+  const bridge = `${options.host}:${options.port}`;
+  return { agent: device.createAgent(ports, { bridge, ...options }), release };
+}
+
+interface Signers {
+  readonly keys: readonly SlotSigner[];
+  close(): Promise<void>;
+}
+
+async function readSigners(files: readonly KeyFile[]): Promise<Signers> {
+  const { createSoftwareSigner } = await import("@mayfly/device/node");
+  const keys: SlotSigner[] = [];
+  for (const { file, slot = 0 } of files)
+    keys.push({ slot, signer: createSoftwareSigner(await readText(file)) });
+  return { keys, close: async () => {} };
+}
+
+async function openSigners({
+  place,
+  slot,
+  spareSlots,
+}: Extract<ChosenKey, { kind: "chip" }>): Promise<Signers> {
+  const { openLastingSigners } = await import("../host/chip.ts");
+  return openLastingSigners({ kind: "socket", ...place }, [slot, ...spareSlots]);
 }
 
 function chosenKey(flags: AgentFlags): ChosenKey {
-  const { key: files, chipSocket: place } = flags;
+  const { key: files, chipSocket: place, spareSlot: spareSlots = [] } = flags;
   if (place !== undefined) {
     if (files !== undefined)
       throw new CommandFailure("usage", "--key and --chip-socket both name a key; give one");
     const slot = flags.slot ?? 0;
-    if (slot > 15) throw new CommandFailure("usage", `--slot ${slot} is none: a chip's slots are 0 to 15`);
-    return { kind: "chip", place, slot };
+    for (const one of [slot, ...spareSlots]) {
+      if (one > 15) throw new CommandFailure("usage", `slot ${one} is none: a chip's slots are 0 to 15`);
+    }
+    checkSlots([slot, ...spareSlots]);
+    return { kind: "chip", place, slot, spareSlots };
   }
   if (files === undefined) {
     throw new CommandFailure("usage", "no key is named; give --key FILE:SLOT or --chip-socket PATH");
   }
   const keys = files.map(splitKeyFlag);
-  const key = flags.slot === undefined ? keys[0] : keys.find(({ slot }) => slot === flags.slot);
-  if (key === undefined)
-    throw new CommandFailure("usage", `no --key is for slot ${flags.slot}; write it as FILE:SLOT`);
-  return { kind: "file", ...key };
+  const find = (slot: number): KeyFile => {
+    const key = keys.find((one) => one.slot === slot);
+    if (key !== undefined) return key;
+    throw new CommandFailure("usage", `no --key is for slot ${slot}; write it as FILE:SLOT`);
+  };
+  const key = flags.slot === undefined ? keys[0] : find(flags.slot);
+  if (key === undefined) throw new CommandFailure("usage", "no key is named; give --key FILE:SLOT");
+  const chosen = [key, ...spareSlots.map(find)];
+  checkSlots(chosen.map(({ slot = 0 }) => slot));
+  return { kind: "file", files: chosen, spareSlots, ...(key.slot === undefined ? {} : { slot: key.slot }) };
+}
+
+function checkSlots(slots: readonly number[]): void {
+  if (slots.length > 3) throw new CommandFailure("usage", "a device has three keys at most");
+  if (new Set(slots).size < slots.length) {
+    throw new CommandFailure("usage", "--slot and --spare-slot name one slot twice");
+  }
 }
 
 /** `host:port`, an IPv6 host in brackets. */

@@ -88,8 +88,10 @@ export async function openSlotSigner(chip: Atecc608, slot: number): Promise<Slot
   return slotSigner(chip, { slot, keyId: (await readSlotKey(chip, slot)).keyId });
 }
 
-/** A signer for a program that runs on. */
-export interface LastingSigner extends SlotSigner {
+/** Signers of one chip, for a program that runs on. */
+export interface LastingSigners {
+  /** One for each slot, in the order given. */
+  readonly keys: readonly { readonly slot: number; readonly signer: SlotSigner }[];
   close(): Promise<void>;
 }
 
@@ -97,18 +99,17 @@ export interface LastingSigner extends SlotSigner {
  * As {@link openSlotSigner}, but a bus that went away is opened anew for the next signature: the one under way
  * rejects, and its caller tries again by rules of its own.
  */
-export async function openLastingSigner(
+export async function openLastingSigners(
   place: Parameters<typeof openChip>[0],
-  slot: number,
-): Promise<LastingSigner> {
+  slots: readonly number[],
+): Promise<LastingSigners> {
   let opened: OpenChip | undefined = await openChip(place);
-  const { keyId } = await readSlotKey(opened.chip, slot);
   const close = async (): Promise<void> => {
     const last = opened;
     opened = undefined;
     await last?.close();
   };
-  return {
+  const signerOf = (slot: number, keyId: string): SlotSigner => ({
     keyId,
     async signDigest(digest) {
       opened ??= await openChip(place);
@@ -119,8 +120,13 @@ export async function openLastingSigner(
         throw error;
       }
     },
-    close,
-  };
+  });
+  const { chip } = opened;
+  const keys: { slot: number; signer: SlotSigner }[] = [];
+  for (const slot of slots) {
+    keys.push({ slot, signer: signerOf(slot, (await readSlotKey(chip, slot)).keyId) });
+  }
+  return { keys, close };
 }
 
 function isBusGone(error: unknown): boolean {
