@@ -22,13 +22,16 @@ import {
 import {
   type BridgeObserver,
   createBridge,
+  createKeyReports,
   createMemoryBackbone,
   createMemoryRegistryStore,
+  createPlaces,
+  createRegistryService,
   eventRetentionDefault,
   type KeyRecord,
 } from "@mayfly/server";
 import { createEventLog, createNetwork, createWorld, type Dialer, type World } from "@mayfly/sim";
-import { createP256Verifier } from "./p256-verifier.ts";
+import { createP256Verifier, p256KeyParser } from "./p256-verifier.ts";
 
 export const registry = { project: "mayfly", location: "here", registry: "lamps" } as const;
 /** As a chip needs for one signature. */
@@ -74,6 +77,15 @@ export async function arrangeHouse(options: HouseOptions) {
   const log = createEventLog(world.clock, { digest: (bytes) => createHash("sha256").update(bytes).digest() });
   const store = createMemoryRegistryStore({ clock: world.clock, random: world.random("registry") });
   const backbone = createMemoryBackbone({ clock: world.clock, timers: world.timers, commitMillis: 4 });
+  const verifier = createP256Verifier();
+  const sha256 = { digest: (bytes: Uint8Array) => createHash("sha256").update(bytes).digest() };
+  const service = createRegistryService({
+    store,
+    places: createPlaces({ projects: [registry.project] }),
+    keyParser: p256KeyParser,
+    clock: world.clock,
+    random: world.random("service"),
+  });
   const bridge = createBridge(
     {
       clock: world.clock,
@@ -81,7 +93,13 @@ export async function arrangeHouse(options: HouseOptions) {
       random: world.random("bridge"),
       registry: store,
       backbone,
-      verifier: createP256Verifier(),
+      verifier,
+      keyReports: createKeyReports({
+        ...service,
+        ...{ store, verifier, sha256 },
+        keyParser: p256KeyParser,
+        clock: world.clock,
+      }),
       observer: observe((line) => log.add("bridge", line)),
     },
     {},
@@ -206,7 +224,7 @@ export async function arrangeHouse(options: HouseOptions) {
     }
   }
 
-  return { world, log, store, backbone, bridge, tenants, pullAll };
+  return { world, log, store, service, backbone, bridge, tenants, pullAll };
 }
 
 /** The one tenant of a house of one. */

@@ -189,18 +189,21 @@ test("an expired instruction and one for another device are answered, and change
   assert.equal(keyInUse(house), "slot-0");
 });
 
-test("what came of an instruction reaches the bridge, and the application's handler never sees one", async () => {
+test("what came of an instruction is on record with it; no subscription and no handler sees any of it", async () => {
   const commands: string[] = [];
-  const { house, numId } = await arrangeSpare({
+  const { house, tenant } = await arrangeSpare({
     handlers: { command: (_payload, subfolder) => void commands.push(subfolder) },
   });
 
-  instruct(house, numId, 9, useSlot1);
+  const { instruction } = await house.service.instructions.issue(lamp, { scope: "use-key", slot: 1 });
+  const payload = utf8Encode(formatInstruction(instruction));
+  house.bridge.sendCommand(lamp, { payload, subfolder: instructionSubfolder }, () => {});
   await house.world.run(10_000);
 
-  assert.deepEqual(await house.pullAll(), [
-    '{"version":1,"number":9,"outcome":"done","slot":1,"key":"slot-1"}',
-  ]);
+  const device = await house.store.findDevice(lamp);
+  assert.equal(device?.instruction?.outcome, "done");
+  assert.deepEqual(outcomesOf(tenant.events), ["done"]);
+  assert.deepEqual(await house.pullAll(), []);
   assert.deepEqual(commands, []);
 });
 
