@@ -4,7 +4,7 @@
  * A device in a process: what the demo starts five of, and a stand-in for firmware that is not there yet.
  */
 import { isEventSubfolder } from "@mayfly/core";
-import type { Agent, AgentOptions, SlotSigner } from "@mayfly/device";
+import type { Agent, AgentOptions, KeyMaker, SlotSigner } from "@mayfly/device";
 import type { TlsTarget } from "@mayfly/device/node";
 import type { Command } from "commander";
 import { type ChipPlace, parseChipPlace } from "../chip-flags.ts";
@@ -31,6 +31,8 @@ import { splitKeyFlag } from "../key-flag.ts";
 
 /** How long an agent that was told to end waits for what is on its way. */
 const DRAIN_MILLIS_MAX = 3_000;
+/** As our chips are configured. */
+const ATTESTATION_SLOT_DEFAULT = 1;
 const REPORT_MILLIS = 1_000;
 
 interface AgentFlags {
@@ -42,6 +44,8 @@ interface AgentFlags {
   readonly chipSocket?: ChipPlace;
   readonly slot?: number;
   readonly spareSlot?: readonly number[];
+  readonly makeKeys?: true;
+  readonly attestationSlot?: number;
   readonly state?: string;
   readonly publishEvery: number;
   readonly lifetime: number;
@@ -70,6 +74,8 @@ export function addAgentCommand(program: Command): void {
         "a key it may be told to switch to: of --key or of the chip; may be given twice",
         repeatedSlot,
       )
+      .option("--make-keys", "make new keys in the chip's spare slots when told to, and offer them")
+      .option("--attestation-slot <N>", "the slot that attests them (default: 1)", wholeNumber(0, 15))
       .option(
         "--state <DIR>",
         "folder for what outlives a restart: which key is in use (default: nothing does)",
@@ -207,7 +213,13 @@ async function runAgent(flags: AgentFlags): Promise<void> {
 /** What signs: a slot of key files or of a chip, and those it may be told to switch to. */
 type ChosenKey = { readonly spareSlots: readonly number[] } & (
   | { readonly kind: "file"; readonly files: readonly KeyFile[]; readonly slot?: number }
-  | { readonly kind: "chip"; readonly place: ChipPlace; readonly slot: number }
+  | {
+      readonly kind: "chip";
+      readonly place: ChipPlace;
+      readonly slot: number;
+      /** Absent: no keys are made. */
+      readonly attestationSlot?: number;
+    }
 );
 
 type KeyFile = ReturnType<typeof splitKeyFlag>;
@@ -219,7 +231,7 @@ async function createAgentWith(
   options: AgentOptions & TlsTarget,
 ): Promise<{ readonly agent: Agent; release(): Promise<void> }> {
   const [device, node] = await Promise.all([import("@mayfly/device"), import("@mayfly/device/node")]);
-  const { keys, close } = key.kind === "file" ? await readSigners(key.files) : await openSigners(key);
+  const { keys, maker, close } = key.kind === "file" ? await readSigners(key.files) : await openSigners(key);
   const files = state === undefined ? undefined : node.openFileStore(state);
   const store = files ?? device.createMemoryStore();
   const [first] = keys;
@@ -229,7 +241,10 @@ async function createAgentWith(
     timers: node.nodeTimers,
     random: node.nodeRandom,
     sha256: node.nodeSha256,
-    signer: keys.length === 1 ? first.signer : device.createDeviceKeys(keys, { store }),
+    signer:
+      keys.length === 1
+        ? first.signer
+        : device.createDeviceKeys(keys, { store, ...(maker === undefined ? {} : { maker }) }),
     time: node.nodeTime,
     store,
     connect: node.createTlsConnect(options),
@@ -244,6 +259,7 @@ async function createAgentWith(
 
 interface Signers {
   readonly keys: readonly SlotSigner[];
+  readonly maker?: KeyMaker;
   close(): Promise<void>;
 }
 
@@ -255,13 +271,16 @@ async function readSigners(files: readonly KeyFile[]): Promise<Signers> {
   return { keys, close: async () => {} };
 }
 
-async function openSigners({
-  place,
-  slot,
-  spareSlots,
-}: Extract<ChosenKey, { kind: "chip" }>): Promise<Signers> {
+async function openSigners(key: Extract<ChosenKey, { kind: "chip" }>): Promise<Signers> {
+  const { place, slot, spareSlots, attestationSlot } = key;
   const { openLastingSigners } = await import("../host/chip.ts");
-  return openLastingSigners({ kind: "socket", ...place }, [slot, ...spareSlots]);
+  const chip = await openLastingSigners({ kind: "socket", ...place }, [slot, ...spareSlots]);
+  if (attestationSlot === undefined) return chip;
+  const maker: KeyMaker = {
+    slots: spareSlots,
+    make: (spare, challenge) => chip.make({ slot: spare, attestationSlot, challenge }),
+  };
+  return { keys: chip.keys, maker, close: () => chip.close() };
 }
 
 function chosenKey(flags: AgentFlags): ChosenKey {
@@ -274,8 +293,12 @@ function chosenKey(flags: AgentFlags): ChosenKey {
       if (one > 15) throw new CommandFailure("usage", `slot ${one} is none: a chip's slots are 0 to 15`);
     }
     checkSlots([slot, ...spareSlots]);
-    return { kind: "chip", place, slot, spareSlots };
+    const chip = { kind: "chip", place, slot, spareSlots } as const;
+    if (flags.makeKeys !== true) return chip;
+    if (spareSlots.length === 0) throw new CommandFailure("usage", "--make-keys needs a --spare-slot");
+    return { ...chip, attestationSlot: flags.attestationSlot ?? ATTESTATION_SLOT_DEFAULT };
   }
+  if (flags.makeKeys === true) throw new CommandFailure("usage", "--make-keys needs a chip: --chip-socket");
   if (files === undefined) {
     throw new CommandFailure("usage", "no key is named; give --key FILE:SLOT or --chip-socket PATH");
   }
