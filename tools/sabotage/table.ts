@@ -11,6 +11,7 @@ import { agentRenewalRows } from "./rows-agent-renewal.ts";
 import { authenticationSabotages } from "./rows-authentication.ts";
 import { evidenceSabotages } from "./rows-evidence.ts";
 import { fleetRenewalRows } from "./rows-fleet-renewals.ts";
+import { keyRows } from "./rows-keys.ts";
 import { mqtt5Sabotages } from "./rows-mqtt5.ts";
 import { outboxRows } from "./rows-outbox.ts";
 import { renewalSabotages } from "./rows-renewal.ts";
@@ -665,4 +666,5 @@ export const sabotages: readonly Sabotage[] = [
   ...renewalSabotages,
   ...fleetRenewalRows,
   ...outboxRows,
+  ...keyRows,
 ];

@@ -149,6 +149,8 @@ for (const { name, agent } of manners) {
 
   test(`${name}: a key that is not registered is refused, and the old connection never knew`, async () => {
     const { house, tenant, numId } = await arrangeSpare({ agent, register: false });
+    // By now the bridge would take a re-authentication.
+    await house.world.run(20_000);
 
     instruct(house, numId, 1, useSlot1);
     await house.world.run(60_000);
