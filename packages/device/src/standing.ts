@@ -5,6 +5,7 @@
  */
 import { GapMeter } from "./gap-meter.ts";
 import type { BackoffCause } from "./session/backoff.ts";
+import type { ReasonWords } from "./session/reason-words.ts";
 import type { Refusal } from "./session/refusal.ts";
 import type { AgentEvent, AgentState, AgentStatus, RenewalKind } from "./status.ts";
 
@@ -65,8 +66,22 @@ export class Standing {
     this.#tell({ kind: "state", state });
   }
 
-  get isWaiting(): boolean {
-    return this.#waitingBecause !== undefined;
+  /** The state that follows from what is under way. */
+  show(now: {
+    readonly isConnected: boolean;
+    readonly isMinting: boolean;
+    readonly isConnecting: boolean;
+    readonly isReauthenticating: boolean;
+  }): void {
+    // A clock that is not believed is asked again and again: that is waiting, not minting.
+    const isMinting = now.isMinting && this.#waitingBecause === undefined;
+    if (now.isConnected) {
+      this.enter(isMinting || now.isConnecting || now.isReauthenticating ? "renewing" : "connected");
+      return;
+    }
+    if (isMinting) this.enter("minting");
+    else if (now.isConnecting) this.enter("connecting");
+    else this.enter(this.#waitingBecause === undefined ? "backing_off" : "waiting_for_clock");
   }
 
   /** Nothing is signed now. */
@@ -105,8 +120,13 @@ export class Standing {
     this.#tell({ kind: "renewed", by, gapMillis });
   }
 
-  refused(reasonCode: number, refusal: Refusal): void {
+  refused(reasonCode: number, refusal: Refusal, words: ReasonWords = {}): void {
     this.#lastRefusal = refusal.sentence;
-    this.#tell({ kind: "refused", reasonCode, ...refusal });
+    const { reasonString, serverReference } = words;
+    this.#tell({
+      ...{ kind: "refused", reasonCode, ...refusal },
+      ...(reasonString === undefined ? undefined : { reasonString }),
+      ...(serverReference === undefined ? undefined : { serverReference }),
+    });
   }
 }

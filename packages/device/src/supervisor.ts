@@ -12,7 +12,7 @@
  */
 import { utf8Encode } from "@mayfly/core";
 import { isReservedCommand } from "@mayfly/core/instruction";
-import { type AgentHandlers, deliver } from "./downlink.ts";
+import { type AgentHandlers, Downlink } from "./downlink.ts";
 import type { KeyChoice } from "./key/key-choice.ts";
 import { OneTimer } from "./one-timer.ts";
 import type { AgentSettings } from "./options.ts";
@@ -20,17 +20,13 @@ import type { AgentPorts } from "./ports.ts";
 import type { Publisher, PublisherCounts } from "./publisher.ts";
 import { RenewalInSession } from "./renewal-in-session.ts";
 import { AuthenticationForm } from "./session/authentication-form.ts";
-import { Backoff, type BackoffCause, stableMillis } from "./session/backoff.ts";
-import { Changeover } from "./session/changeover.ts";
+import { Backoff, type BackoffCause } from "./session/backoff.ts";
+import { Changeover, settleMillisMax } from "./session/changeover.ts";
 import type { Connection, ConnectionReport } from "./session/connection.ts";
 import { reauthenticationPauseMillis } from "./session/reauthentication.ts";
-import {
-  backoffCauseOf,
-  type RefusalAction,
-  refusalOfConnack,
-  refusalOfDisconnect,
-} from "./session/refusal.ts";
-import { RememberedForm } from "./session/remembered-form.ts";
+import { backoffCauseOf, type RefusalAction, refusalOfConnack } from "./session/refusal.ts";
+import { findRememberedForm } from "./session/remembered-form.ts";
+import { causeOfFailedAttempt, judgeEnd } from "./session/verdict.ts";
 import { Standing } from "./standing.ts";
 import type { AgentEvent, AgentStatus, RenewalKind } from "./status.ts";
 import { RenewalPlan } from "./token/renewal-plan.ts";
@@ -41,6 +37,8 @@ import { type SupplyAnswer, TokenSupply } from "./token/token-supply.ts";
 export const clockRetryMillis = 1_000;
 /** However little time a token has left, a failed renewal is not repeated sooner. */
 export const hurryMillisMin = 1_000;
+/** From a link that is up to a CONNECT that is judged: what is in flight is let settle, and then a second. */
+export const presentationMillis = settleMillisMax + 1_000;
 /** A bridge's deadline is met to a second, and our clock and its may differ by some of that. */
 export const expirySlackMillis = 2_000;
 
@@ -48,7 +46,7 @@ export class Supervisor {
   readonly #ports: AgentPorts;
   readonly #keys: KeyChoice;
   readonly #settings: AgentSettings;
-  readonly #handlers: AgentHandlers;
+  readonly #downlink: Downlink;
   readonly #supply: TokenSupply;
   readonly #plan: RenewalPlan;
   readonly #publisher: Publisher;
@@ -74,7 +72,13 @@ export class Supervisor {
     this.#ports = ports;
     this.#keys = keys;
     this.#settings = settings;
-    this.#handlers = handlers;
+    this.#downlink = new Downlink(
+      ports,
+      settings,
+      handlers,
+      () => this.#changeover.sender?.askForConfig(),
+      tell,
+    );
     this.#publisher = publisher;
     this.#tell = tell;
     this.#standing = new Standing(tell);
@@ -83,7 +87,7 @@ export class Supervisor {
       this.#takeReport(connection, report),
     );
     this.#backoff = new Backoff(ports.random);
-    this.#form = new AuthenticationForm(settings.protocolVersion, findMemory(ports, settings));
+    this.#form = new AuthenticationForm(settings.protocolVersion, findRememberedForm(ports, settings));
     this.#plan = new RenewalPlan({ ...settings, pauseMillis: reauthenticationPauseMillis }, ports.random);
     const { project, clientIdentifier: devicePath, lifetimeSeconds } = settings;
     this.#supply = new TokenSupply(ports, keys, { project, devicePath, lifetimeSeconds }, (outcome) =>
@@ -120,6 +124,7 @@ export class Supervisor {
     this.#changeover.leave();
     this.#standing.gap.forget();
     this.#publisher.close();
+    this.#downlink.close();
     this.#standing.enter("stopped");
   }
 
@@ -133,6 +138,7 @@ export class Supervisor {
     const { current } = this.#changeover;
     const token = current?.token ?? this.#plan.token;
     const { window } = this.#plan;
+    const { configVersion } = this.#downlink;
     return {
       ...this.#standing.facts(this.#now()),
       ...(token === undefined || this.#standing.connects === 0
@@ -141,6 +147,7 @@ export class Supervisor {
       ...(current === undefined ? undefined : { renewal: this.#renewalKind(current.connection) }),
       ...(window === undefined ? undefined : { renewalWindow: window }),
       authentication: this.#form.name,
+      ...(configVersion === undefined ? undefined : { configVersion }),
     };
   }
 
@@ -267,6 +274,12 @@ export class Supervisor {
         this.#changeover.answered();
         this.pump();
         return;
+      case "postponed":
+        this.#tell({ ...report, kind: "message_postponed" });
+        return;
+      case "room":
+        this.pump();
+        return;
       case "subscription_refused":
         this.#tell(report);
         return;
@@ -345,9 +358,9 @@ export class Supervisor {
       this.pump();
       return;
     }
-    this.#standing.refused(reasonCode, refusal);
+    this.#standing.refused(reasonCode, refusal, report);
     if (refusal.action !== "mint") {
-      this.#nextFailed(backoffCauseOf[refusal.action]);
+      this.#nextFailed(backoffCauseOf[refusal.action], report.retryAfterSeconds);
       return;
     }
     this.#plan.refused();
@@ -366,8 +379,7 @@ export class Supervisor {
     const because = connection.linkBecause === "" ? end.because : `${end.because}: ${connection.linkBecause}`;
     if (this.#changeover.isNext(connection)) {
       this.#tell({ kind: "connection_lost", because });
-      const isHopeless = end.because === "not_served" || end.because === "protocol_error";
-      this.#nextFailed(isHopeless ? "protocol" : "network");
+      this.#nextFailed(causeOfFailedAttempt(end.because));
       return;
     }
     const lost = this.#changeover.lost(connection);
@@ -378,7 +390,10 @@ export class Supervisor {
     this.#tell({ kind: "connection_lost", because });
     const heldMillis = this.#now() - sinceMillis;
     this.#backoff.connectionEnded(heldMillis);
-    const action = this.#judgeEnd(end);
+    const { action, cause, refusal } = judgeEnd(end, heldMillis);
+    if (refusal !== undefined && end.reasonCode !== undefined) {
+      this.#standing.refused(end.reasonCode, refusal, end);
+    }
     if (presented?.isRefused === true) {
       this.#replaceRefused(action, presented.token, token, end);
       return;
@@ -391,27 +406,31 @@ export class Supervisor {
       this.#showState();
       return;
     }
-    const isKicked = action === "reconnect" && heldMillis < stableMillis;
-    this.#tryLater(isKicked ? "kicked" : backoffCauseOf[action]);
+    this.#tryLater(cause);
   }
 
   /**
    * A re-authentication cost the connection. At once another: with the old token while that lasts if the new one was
-   * refused, else with the new one; whatever the bridge has against an AUTH is nothing against a CONNECT.
+   * refused, else with the new one; whatever the bridge has against an AUTH is nothing against a CONNECT. Only a
+   * bridge that is busy is given its time.
    */
   #replaceRefused(
     action: RefusalAction,
     presented: DeviceToken,
     old: DeviceToken,
-    { refusedFor }: Extract<ConnectionReport, { kind: "ended" }>,
+    { refusedFor, hint }: Extract<ConnectionReport, { kind: "ended" }>,
   ): void {
     this.#standing.gap.open(this.#now());
+    if (action === "retry") {
+      this.#tryLater("busy");
+      return;
+    }
     if (action !== "mint") {
       this.#open(presented);
       return;
     }
     this.#plan.refused();
-    if (refusedFor !== undefined) this.#supply.doubtClock(undefined);
+    if (refusedFor !== undefined) this.#supply.doubtClock(hint);
     if (!this.#isSafe(old)) {
       this.#tryLater("refused");
       return;
@@ -420,26 +439,19 @@ export class Supervisor {
     this.#open(old);
   }
 
-  /** No bridge with a right clock refuses it for its age. */
+  /** No bridge with a right clock refuses it for its age, if it is presented now. */
   #isSafe(token: DeviceToken): boolean {
-    return this.#now() < token.safeMillis;
+    return this.#now() < token.safeMillis - presentationMillis;
   }
 
   #hasRunOut(token: DeviceToken): boolean {
     return this.#now() >= token.safeMillis - expirySlackMillis;
   }
 
-  #judgeEnd(end: Extract<ConnectionReport, { kind: "ended" }>): RefusalAction {
-    if (end.because !== "bridge_disconnected" || end.reasonCode === undefined) return "reconnect";
-    const refusal = refusalOfDisconnect(end.reasonCode);
-    this.#standing.refused(end.reasonCode, refusal);
-    return refusal.action;
-  }
-
   /** The attempt is over. The present connection, if it lives, sends again. */
-  #nextFailed(cause: BackoffCause): void {
+  #nextFailed(cause: BackoffCause, retryAfterSeconds?: number): void {
     this.#dropNext();
-    this.#tryLater(cause);
+    this.#tryLater(cause, retryAfterSeconds);
     this.pump();
   }
 
@@ -449,8 +461,8 @@ export class Supervisor {
     return token;
   }
 
-  #tryLater(because: BackoffCause): void {
-    const delay = Math.min(this.#backoff.next(because), this.#hurryMillis());
+  #tryLater(because: BackoffCause, retryAfterSeconds = 0): void {
+    const delay = Math.min(this.#backoff.next(because, retryAfterSeconds * 1000), this.#hurryMillis());
     this.#setTimer(delay, () => this.#attempt());
     this.#standing.backOff(because, this.#now() + delay);
     this.#showState();
@@ -478,34 +490,26 @@ export class Supervisor {
       );
       return;
     }
-    deliver(this.#handlers, message, (verdict) => {
-      if (verdict !== "taken") this.#tell({ kind: "handler_failed", of: kind, because: verdict.failed });
-      settle(verdict === "taken");
-    });
+    this.#downlink.take(message, (verdict) => settle(verdict === "taken"));
   }
 
   /** A message of ours takes the application's way, and its place in the order. */
   #send(subfolder: string, text: string): boolean {
     if (this.isStopped) return false;
-    const answer = this.#publisher.takeEvent(utf8Encode(text), { subfolder });
+    const answer = this.#publisher.postEvent(utf8Encode(text), { subfolder });
     this.pump();
-    return answer.kind === "accepted";
+    return answer === "accepted";
   }
 
   /** The state that follows from what is under way. */
   #showState(): void {
     if (this.#phase !== "running") return;
-    // A clock that is not believed is asked again and again: that is waiting, not minting.
-    const isMinting = this.#supply.isUnderWay && !this.#standing.isWaiting;
-    const isConnecting = this.#changeover.isUnderWay;
-    if (this.#changeover.current !== undefined) {
-      const isRenewing = isMinting || isConnecting || this.#inSession.isUnderWay;
-      this.#standing.enter(isRenewing ? "renewing" : "connected");
-      return;
-    }
-    if (isMinting) this.#standing.enter("minting");
-    else if (isConnecting) this.#standing.enter("connecting");
-    else this.#standing.enter(this.#standing.isWaiting ? "waiting_for_clock" : "backing_off");
+    this.#standing.show({
+      isConnected: this.#changeover.current !== undefined,
+      isMinting: this.#supply.isUnderWay,
+      isConnecting: this.#changeover.isUnderWay,
+      isReauthenticating: this.#inSession.isUnderWay,
+    });
   }
 
   #setTimer(delayMillis: number, run: () => void): void {
@@ -516,10 +520,4 @@ export class Supervisor {
   #now(): number {
     return this.#ports.clock.monotonicMillis();
   }
-}
-
-function findMemory(ports: AgentPorts, settings: AgentSettings): RememberedForm | undefined {
-  // MQTT 3.1.1 has one form.
-  if (ports.store === undefined || settings.protocolVersion === 4) return undefined;
-  return new RememberedForm(ports.store, ports.sha256, settings.bridge);
 }

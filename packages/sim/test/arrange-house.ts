@@ -86,24 +86,26 @@ export async function arrangeHouse(options: HouseOptions) {
     clock: world.clock,
     random: world.random("service"),
   });
-  const bridge = createBridge(
-    {
-      clock: world.clock,
-      timers: world.timers,
-      random: world.random("bridge"),
-      registry: store,
-      backbone,
-      verifier,
-      keyReports: createKeyReports({
-        ...service,
-        ...{ store, verifier, sha256 },
-        keyParser: p256KeyParser,
+  const openBridge = (name: string) =>
+    createBridge(
+      {
         clock: world.clock,
-      }),
-      observer: observe((line) => log.add("bridge", line)),
-    },
-    {},
-  );
+        timers: world.timers,
+        random: world.random(name),
+        registry: store,
+        backbone,
+        verifier,
+        keyReports: createKeyReports({
+          ...service,
+          ...{ store, verifier, sha256 },
+          keyParser: p256KeyParser,
+          clock: world.clock,
+        }),
+        observer: observe((line) => log.add("bridge", line)),
+      },
+      {},
+    );
+  let bridge = openBridge("bridge");
   const network = createNetwork(world, {
     latencyMillis: { least: 5, most: 40 },
     ...(options.pieceBytesMax === undefined ? undefined : { pieceBytesMax: options.pieceBytesMax }),
@@ -224,7 +226,24 @@ export async function arrangeHouse(options: HouseOptions) {
     }
   }
 
-  return { world, log, store, service, backbone, bridge, tenants, pullAll };
+  /** Another process in the bridge's place, with what was durable of it. Links of the one before are not ended by this. */
+  function replaceBridge(): void {
+    bridge = openBridge("bridge, again");
+  }
+
+  return {
+    world,
+    log,
+    store,
+    service,
+    backbone,
+    get bridge() {
+      return bridge;
+    },
+    replaceBridge,
+    tenants,
+    pullAll,
+  };
 }
 
 /** The one tenant of a house of one. */

@@ -12,6 +12,7 @@ import {
   type AgentHandlers,
   type AgentOptions,
   type AgentPorts,
+  type Connect,
   clockTime,
   createAgent,
 } from "@mayfly/device";
@@ -41,7 +42,7 @@ export function arrangeScript(
   options: Partial<AgentOptions> = {},
   handlers: AgentHandlers = {},
   /** In place of an exact clock, a chip that signs at once and no store. */
-  ports: (world: World) => Partial<AgentPorts> = () => ({}),
+  ports: (world: World, connect: Connect) => Partial<AgentPorts> = () => ({}),
   seed = "scripted",
 ) {
   const { protocolVersion = 5 } = options;
@@ -78,7 +79,7 @@ export function arrangeScript(
       signer: { keyId: "k", signDigest: async () => new Uint8Array(64).fill(1) },
       time: clockTime(world),
       connect: dialer.connect,
-      ...ports(world),
+      ...ports(world, dialer.connect),
     },
     { project: "p", location: "l", registry: "lamps", device: "lamp", ...options },
     handlers,

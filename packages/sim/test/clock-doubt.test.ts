@@ -66,11 +66,14 @@ test("a clock that cannot be corrected is asked once, and the agent backs off", 
   tenant.conduct.clockOffsetSeconds = hourSeconds;
 
   tenant.agent.start();
+  await house.world.run(1_200);
+  const tokensAtOnce = eventsOf(tenant, "minted").length;
   await house.world.run(600_000);
   const refusals = eventsOf(tenant, "refused").length;
   tenant.conduct.clockOffsetSeconds = 0;
   await house.world.run(121_000);
 
+  assert.equal(tokensAtOnce, 1, "the same clock would sign what was refused already");
   assert.equal(tenant.conduct.corrections.length, 1);
   assert.deepEqual(eventsOf(tenant, "clock_asked"), [{ kind: "clock_asked", outcome: "unchanged" }]);
   // Ceilings of 4, 8, 16, 32, 64 and 120 s.
@@ -133,7 +136,15 @@ test("a re-authentication refused for its time costs one reconnect, and the cloc
   const { connects, renewals, state } = tenant.agent.status();
   // One by the old token, and one by the token of the corrected clock.
   assert.deepEqual([connects, renewals, state], [3, 1, "connected"]);
-  assert.deepEqual(tenant.conduct.corrections, [undefined]);
+  const [hint, ...more] = tenant.conduct.corrections;
+  assert.ok(
+    hint !== undefined && hint.sentMillis < hint.receivedMillis,
+    "the bridge's time came with its DISCONNECT",
+  );
+  const startSeconds = house.world.clock.wallSeconds() - 600;
+  assert.ok(hint.serverTime > startSeconds + hint.sentMillis / 1000 - 0.001);
+  assert.ok(hint.serverTime < startSeconds + hint.receivedMillis / 1000 + 0.001);
+  assert.deepEqual(more, []);
   assert.equal(eventsOf(tenant, "minted").length, 3);
 });
 

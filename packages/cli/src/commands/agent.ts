@@ -3,10 +3,12 @@
  *
  * A device in a process: what the demo starts five of, and a stand-in for firmware that is not there yet.
  */
+import { dirname, resolve } from "node:path";
 import { isEventSubfolder } from "@mayfly/core";
 import type { Agent, AgentOptions, KeyMaker, SlotSigner } from "@mayfly/device";
 import type { TlsTarget } from "@mayfly/device/node";
 import type { Command } from "commander";
+import { type AgentTimeFlags, type AgentTimeOrder, agentTimeOrderOf, withAgentTime } from "../agent-time.ts";
 import { type ChipPlace, parseChipPlace } from "../chip-flags.ts";
 import { registryOf } from "../connection.ts";
 import type { AgentLine, AgentPayload } from "../demo/agent-line.ts";
@@ -18,7 +20,6 @@ import {
   outputOf,
   repeated,
   repeatedSlot,
-  required,
   seconds,
   wholeNumber,
 } from "../flags.ts";
@@ -28,6 +29,7 @@ import { environmentSettings } from "../host/environment.ts";
 import { readText } from "../host/files.ts";
 import { anyAbort, standardInputEnd, stopSignal } from "../host/signals.ts";
 import { splitKeyFlag } from "../key-flag.ts";
+import { addAgentStatusCommand } from "./agent-status.ts";
 
 /** How long an agent that was told to end waits for what is on its way. */
 const DRAIN_MILLIS_MAX = 3_000;
@@ -35,11 +37,12 @@ const DRAIN_MILLIS_MAX = 3_000;
 const ATTESTATION_SLOT_DEFAULT = 1;
 const REPORT_MILLIS = 1_000;
 
-interface AgentFlags {
+interface AgentFlags extends AgentTimeFlags {
   readonly json?: true;
+  readonly config?: string;
   readonly endpoints?: string;
   readonly registry?: string;
-  readonly device: string;
+  readonly device?: string;
   readonly key?: readonly string[];
   readonly chipSocket?: ChipPlace;
   readonly slot?: number;
@@ -51,17 +54,24 @@ interface AgentFlags {
   readonly lifetime: number;
   readonly firstRenewalAfter?: number;
   readonly subfolder?: string;
+  readonly outbox?: string;
   readonly run: string;
   readonly mqtt: number;
   readonly stopWithStdin?: true;
 }
 
 export function addAgentCommand(program: Command): void {
+  const agent = newCommand("agent", "be a device: keep a session, as a service or with a counter to publish");
+  addAgentStatusCommand(agent);
   program.addCommand(
-    newCommand("agent", "be a device: keep a session and publish a counter until told to end")
+    withAgentTime(agent)
+      .option(
+        "--config <FILE>",
+        "run as a service with these settings: other programs publish over its socket",
+      )
       .option("--endpoints <FILE>", "endpoints.json of the server (default: of the data folder)")
       .option("--registry <REGISTRY>", "registry: id or full name (default: the one in the endpoints file)")
-      .option("--device <ID>", required("device id or numId"))
+      .option("--device <ID>", "device id or numId (required without --config)")
       .option("--key <FILE:SLOT>", "private key in PEM, and its slot; may be repeated", repeated)
       .option(
         "--chip-socket <PATH|HOST:PORT>",
@@ -88,6 +98,10 @@ export function addAgentCommand(program: Command): void {
         wholeNumber(1, 86_400),
       )
       .option("--subfolder <SUBFOLDER>", "telemetry subfolder")
+      .option(
+        "--outbox <FOLDER>",
+        "keep what is not acknowledged in this folder, through restarts (default: in memory)",
+      )
       .option("--run <WORD>", "word carried in every message, to tell runs apart", "agent")
       .option("--mqtt <VERSION>", "4 is MQTT 3.1.1, 5 is MQTT 5.0", wholeNumber(4, 5), 5)
       .option(
@@ -98,8 +112,19 @@ export function addAgentCommand(program: Command): void {
   );
 }
 
-async function runAgent(flags: AgentFlags): Promise<void> {
+async function runAgent(flags: AgentFlags, command: Command): Promise<void> {
   const stop = flags.stopWithStdin === true ? anyAbort(stopSignal(), standardInputEnd()) : stopSignal();
+  if (flags.config !== undefined) {
+    await runService(flags.config, command, stop);
+    return;
+  }
+  const { device } = flags;
+  if (device === undefined) {
+    throw new CommandFailure(
+      "usage",
+      "no device is named; give --device ID, or --config FILE to run as a service",
+    );
+  }
   const output = outputOf(flags);
   if (flags.subfolder !== undefined && !isEventSubfolder(flags.subfolder)) {
     throw new CommandFailure(
@@ -119,26 +144,34 @@ async function runAgent(flags: AgentFlags): Promise<void> {
   }
   const key = chosenKey(flags);
   const caPem = await readText(endpoints.ca);
-  const { agent, release } = await createAgentWith(key, flags.state, {
-    ...hostAndPort(endpoints.mqtts),
-    caPem,
-    ...registryOf(flags, endpoints),
-    device: flags.device,
-    // In 3.1.1 the Session is kept, so that a renewal hands it over.
-    ...(flags.mqtt === 4 ? { protocolVersion: 4, cleanSession: false } : { protocolVersion: 5 }),
-    lifetimeSeconds: flags.lifetime,
-    // Whoever types a short lifetime means it.
-    lifetimeFloorSeconds: Math.min(flags.lifetime, 3_600),
-    ...(flags.firstRenewalAfter === undefined ? {} : { firstRenewalAfterSeconds: flags.firstRenewalAfter }),
-    ...(key.slot === undefined ? {} : { slot: key.slot }),
-  });
+  const timeOrder = agentTimeOrderOf(flags, endpoints);
+  const { agent, clock, release } = await createAgentWith(
+    key,
+    flags.state,
+    flags.outbox,
+    timeOrder,
+    output.remark,
+    {
+      ...hostAndPort(endpoints.mqtts),
+      caPem,
+      ...registryOf(flags, endpoints),
+      device,
+      // In 3.1.1 the Session is kept, so that a renewal hands it over.
+      ...(flags.mqtt === 4 ? { protocolVersion: 4, cleanSession: false } : { protocolVersion: 5 }),
+      lifetimeSeconds: flags.lifetime,
+      // Whoever types a short lifetime means it.
+      lifetimeFloorSeconds: Math.min(flags.lifetime, 3_600),
+      ...(flags.firstRenewalAfter === undefined ? {} : { firstRenewalAfterSeconds: flags.firstRenewalAfter }),
+      ...(key.slot === undefined ? {} : { slot: key.slot }),
+    },
+  );
 
   let acked = new SequenceSet();
   const report = (): void => {
     const { state, keyId, slot, tokenRemainingSeconds, renewal, lastRefusal, ...status } = agent.status();
     const line: AgentLine = {
       at: new Date(wallSeconds() * 1000).toISOString(),
-      id: flags.device,
+      id: device,
       state,
       ...(slot === undefined ? {} : { slot }),
       keyId,
@@ -155,6 +188,7 @@ async function runAgent(flags: AgentFlags): Promise<void> {
       gapMs: Math.round(status.longestGapMillis),
       newlyAcked: acked.ranges(),
       ...(lastRefusal === undefined ? {} : { lastRefusal }),
+      ...(clock === undefined ? {} : { clock: clock() }),
     };
     acked = new SequenceSet();
     output.result(line, () => describe(line));
@@ -181,11 +215,12 @@ async function runAgent(flags: AgentFlags): Promise<void> {
       };
       const published = payload.sequence;
       const answer = agent.publish(Buffer.from(JSON.stringify(payload)), {
-        messageId: `${flags.run}-${published}`,
+        // Numbers that begin anew with each run would be repeats to the bridge; an outbox makes ids that are not.
+        ...(flags.outbox === undefined ? { messageId: `${flags.run}-${published}` } : {}),
         ...(flags.subfolder === undefined ? {} : { subfolder: flags.subfolder }),
       });
       // A full outbox is no message sent: the number is used when there is room again.
-      if (answer.kind === "refused" && answer.because !== "outbox_full") {
+      if (answer.kind === "refused" && !answer.because.startsWith("outbox_")) {
         throw new CommandFailure("agent_refused", `the agent does not take the message: ${answer.because}`);
       }
       if (answer.kind === "accepted") {
@@ -210,6 +245,27 @@ async function runAgent(flags: AgentFlags): Promise<void> {
   await release();
 }
 
+/** The settings file says everything: a flag beside it would be a second opinion. */
+async function runService(file: string, command: Command, stop: AbortSignal): Promise<void> {
+  const given = command.options.filter(
+    (option) =>
+      command.getOptionValueSource(option.attributeName()) === "cli" &&
+      !["--config", "--json", "--stop-with-stdin"].includes(option.long ?? ""),
+  );
+  if (given.length > 0) {
+    const flags = given.map(({ long }) => long).join(", ");
+    throw new CommandFailure(
+      "usage",
+      `with --config the settings file says what ${flags} would; leave it out`,
+    );
+  }
+  const [{ parseAgentServiceSettings }, { runAgentService }] = await Promise.all([
+    import("../agent-service/settings.ts"),
+    import("../host/agent-service.ts"),
+  ]);
+  await runAgentService(parseAgentServiceSettings(await readText(file), dirname(resolve(file))), stop);
+}
+
 /** What signs: a slot of key files or of a chip, and those it may be told to switch to. */
 type ChosenKey = { readonly spareSlots: readonly number[] } & (
   | { readonly kind: "file"; readonly files: readonly KeyFile[]; readonly slot?: number }
@@ -224,18 +280,37 @@ type ChosenKey = { readonly spareSlots: readonly number[] } & (
 
 type KeyFile = ReturnType<typeof splitKeyFlag>;
 
-/** The agent, put together here from its ports: only this program knows which signers this machine has. */
+interface ReadyAgent {
+  readonly agent: Agent;
+  /** How its clock fares, in words, where it keeps one by itself. */
+  readonly clock?: () => string;
+  release(): Promise<void>;
+}
+
+/** The agent, put together here from its ports: only this program knows which signers and which clock this machine has. */
 async function createAgentWith(
   key: ChosenKey,
   state: string | undefined,
+  outboxFolder: string | undefined,
+  timeOrder: AgentTimeOrder | undefined,
+  remark: (text: string) => void,
   options: AgentOptions & TlsTarget,
-): Promise<{ readonly agent: Agent; release(): Promise<void> }> {
+): Promise<ReadyAgent> {
   const [device, node] = await Promise.all([import("@mayfly/device"), import("@mayfly/device/node")]);
   const { keys, maker, close } = key.kind === "file" ? await readSigners(key.files) : await openSigners(key);
   const files = state === undefined ? undefined : node.openFileStore(state);
   const store = files ?? device.createMemoryStore();
   const [first] = keys;
   if (first === undefined) throw new CommandFailure("usage", "no key is named; give --key FILE:SLOT");
+  let agent: Agent | undefined;
+  const opened =
+    timeOrder === undefined
+      ? undefined
+      : await (await import("../host/agent-time.ts")).openAgentTime(
+          timeOrder,
+          () => agent?.status().state === "connected",
+          (event) => remark(`clock: ${JSON.stringify(event)}`),
+        );
   const ports = {
     clock: node.nodeClock,
     timers: node.nodeTimers,
@@ -245,16 +320,24 @@ async function createAgentWith(
       keys.length === 1
         ? first.signer
         : device.createDeviceKeys(keys, { store, ...(maker === undefined ? {} : { maker }) }),
-    time: node.nodeTime,
+    time: opened?.time ?? node.nodeTime,
     store,
     connect: node.createTlsConnect(options),
-  };
-  const release = async (): Promise<void> => {
-    await close();
-    await files?.close();
+    ...(outboxFolder === undefined ? {} : { outbox: node.openAgentOutbox(outboxFolder, options) }),
   };
   const bridge = `${options.host}:${options.port}`;
-  return { agent: device.createAgent(ports, { bridge, ...options }), release };
+  agent = device.createAgent(ports, { bridge, ...options, wire: node.nodeWire });
+  const ready = {
+    agent,
+    async release() {
+      await opened?.close();
+      await close();
+      await files?.close();
+    },
+  };
+  if (opened === undefined) return ready;
+  opened.time.start();
+  return { ...ready, clock: () => device.timeWords(opened.time.status()) };
 }
 
 interface Signers {
@@ -332,8 +415,9 @@ function describe(line: AgentLine): string {
   const token =
     line.tokenRemainingSeconds === undefined ? "no token yet" : `token ${line.tokenRemainingSeconds} s`;
   const refusal = line.lastRefusal === undefined ? "" : `  refused: ${line.lastRefusal}`;
+  const clock = line.clock === undefined ? "" : `  clock ${line.clock}`;
   return (
     `${line.at}  ${line.id}  ${line.state}  slot ${line.slot ?? "-"}  ${token}  ` +
-    `renewals ${line.renewals} by ${line.renewal ?? "-"}  sent ${line.sent}  acked ${line.acked}  gap ${line.gapMs} ms${refusal}`
+    `renewals ${line.renewals} by ${line.renewal ?? "-"}  sent ${line.sent}  acked ${line.acked}  gap ${line.gapMs} ms${refusal}${clock}`
   );
 }

@@ -10,7 +10,8 @@
  * Left to others: learning it (`authentication-form.ts`).
  */
 import { type NumericDate, type Sha256, utf8Encode } from "@mayfly/core";
-import type { SmallStore } from "../ports.ts";
+import type { AgentSettings } from "../options.ts";
+import type { AgentPorts, SmallStore } from "../ports.ts";
 import type { AuthenticationFormName } from "./authentication-form.ts";
 
 export const rememberedKey = "auth-form";
@@ -46,6 +47,15 @@ export class RememberedForm {
     // Nothing is lost with it but a refusal after the next start.
     this.#store.write(rememberedKey, encode(name, this.#tag, now)).catch(() => undefined);
   }
+}
+
+/** @returns undefined: nothing outlives a restart here, or there is one form only (MQTT 3.1.1). */
+export function findRememberedForm(
+  ports: Pick<AgentPorts, "store" | "sha256">,
+  settings: Pick<AgentSettings, "protocolVersion" | "bridge">,
+): RememberedForm | undefined {
+  if (ports.store === undefined || settings.protocolVersion === 4) return undefined;
+  return new RememberedForm(ports.store, ports.sha256, settings.bridge);
 }
 
 function encode(name: AuthenticationFormName, tag: Uint8Array, now: NumericDate): Uint8Array {
