@@ -508,9 +508,9 @@ export class Supervisor {
   /** A message of ours takes the application's way, and its place in the order. */
   #send(subfolder: string, text: string): boolean {
     if (this.isStopped) return false;
-    const answer = this.#publisher.takeEvent(utf8Encode(text), { subfolder });
+    const answer = this.#publisher.postEvent(utf8Encode(text), { subfolder });
     this.pump();
-    return answer.kind === "accepted";
+    return answer === "accepted";
   }
 
   /** The state that follows from what is under way. */
