@@ -5,7 +5,7 @@
  */
 import { dirname, resolve } from "node:path";
 import { isEventSubfolder } from "@mayfly/core";
-import type { Agent, AgentOptions, AgentSigner } from "@mayfly/device";
+import type { Agent, AgentOptions, DeviceTime } from "@mayfly/device";
 import type { TlsTarget } from "@mayfly/device/node";
 import type { Command } from "commander";
 import { type AgentTimeFlags, type AgentTimeOrder, agentTimeOrderOf, withAgentTime } from "../agent-time.ts";
@@ -40,6 +40,7 @@ interface AgentFlags extends AgentTimeFlags {
   readonly lifetime: number;
   readonly firstRenewalAfter?: number;
   readonly subfolder?: string;
+  readonly outbox?: string;
   readonly run: string;
   readonly mqtt: number;
   readonly stopWithStdin?: true;
@@ -72,6 +73,10 @@ export function addAgentCommand(program: Command): void {
         wholeNumber(1, 86_400),
       )
       .option("--subfolder <SUBFOLDER>", "telemetry subfolder")
+      .option(
+        "--outbox <FOLDER>",
+        "keep what is not acknowledged in this folder, through restarts (default: in memory)",
+      )
       .option("--run <WORD>", "word carried in every message, to tell runs apart", "agent")
       .option("--mqtt <VERSION>", "4 is MQTT 3.1.1, 5 is MQTT 5.0", wholeNumber(4, 5), 5)
       .option(
@@ -115,7 +120,7 @@ async function runAgent(flags: AgentFlags, command: Command): Promise<void> {
   const key = chosenKey(flags);
   const caPem = await readText(endpoints.ca);
   const timeOrder = agentTimeOrderOf(flags, endpoints);
-  const { agent, clock, release } = await createAgentWith(key, timeOrder, output.remark, {
+  const { agent, clock, release } = await createAgentWith(key, flags.outbox, timeOrder, output.remark, {
     ...hostAndPort(endpoints.mqtts),
     caPem,
     ...registryOf(flags, endpoints),
@@ -178,11 +183,12 @@ async function runAgent(flags: AgentFlags, command: Command): Promise<void> {
       };
       const published = payload.sequence;
       const answer = agent.publish(Buffer.from(JSON.stringify(payload)), {
-        messageId: `${flags.run}-${published}`,
+        // Numbers that begin anew with each run would be repeats to the bridge; an outbox makes ids that are not.
+        ...(flags.outbox === undefined ? { messageId: `${flags.run}-${published}` } : {}),
         ...(flags.subfolder === undefined ? {} : { subfolder: flags.subfolder }),
       });
       // A full outbox is no message sent: the number is used when there is room again.
-      if (answer.kind === "refused" && answer.because !== "outbox_full") {
+      if (answer.kind === "refused" && !answer.because.startsWith("outbox_")) {
         throw new CommandFailure("agent_refused", `the agent does not take the message: ${answer.because}`);
       }
       if (answer.kind === "accepted") {
@@ -243,15 +249,12 @@ interface ReadyAgent {
 /** The agent, put together here from its ports: only this program knows which signer and which clock this machine has. */
 async function createAgentWith(
   key: ChosenKey,
+  outboxFolder: string | undefined,
   timeOrder: AgentTimeOrder | undefined,
   remark: (text: string) => void,
   options: AgentOptions & TlsTarget,
 ): Promise<ReadyAgent> {
-  const [node, { createAgent, timeWords }] = await Promise.all([
-    import("@mayfly/device/node"),
-    import("@mayfly/device"),
-  ]);
-  const signer = await openSigner(key, node.createSoftwareSigner);
+  const { timeWords } = await import("@mayfly/device");
   let agent: Agent | undefined;
   const opened =
     timeOrder === undefined
@@ -261,42 +264,62 @@ async function createAgentWith(
           () => agent?.status().state === "connected",
           (event) => remark(`clock: ${JSON.stringify(event)}`),
         );
+  const signing =
+    key.kind === "file"
+      ? await createFileAgent(key.file, outboxFolder, opened?.time, options)
+      : await createChipAgent(key, outboxFolder, opened?.time, options);
+  agent = signing.agent;
+  if (opened === undefined) return signing;
+  opened.time.start();
+  return {
+    agent,
+    clock: () => timeWords(opened.time.status()),
+    async release() {
+      await opened.close();
+      await signing.release();
+    },
+  };
+}
+
+async function createFileAgent(
+  file: string,
+  outboxFolder: string | undefined,
+  time: DeviceTime | undefined,
+  options: AgentOptions & TlsTarget,
+): Promise<ReadyAgent> {
+  const { createNodeAgent } = await import("@mayfly/device/node");
+  const agent = createNodeAgent({
+    ...options,
+    keyPem: await readText(file),
+    ...(time === undefined ? {} : { time }),
+    ...(outboxFolder === undefined ? {} : { outboxFolder }),
+  });
+  return { agent, release: async () => {} };
+}
+
+async function createChipAgent(
+  { place, slot }: ChosenKey & { readonly kind: "chip" },
+  outboxFolder: string | undefined,
+  time: DeviceTime | undefined,
+  options: AgentOptions & TlsTarget,
+): Promise<ReadyAgent> {
+  const [node, { createAgent }, { openLastingSigner }] = await Promise.all([
+    import("@mayfly/device/node"),
+    import("@mayfly/device"),
+    import("../host/chip.ts"),
+  ]);
+  const signer = await openLastingSigner({ kind: "socket", ...place }, slot);
   const ports = {
     clock: node.nodeClock,
     timers: node.nodeTimers,
     random: node.nodeRandom,
     sha256: node.nodeSha256,
-    signer: signer.signer,
-    time: opened?.time ?? node.nodeTime,
+    signer,
+    time: time ?? node.nodeTime,
     connect: node.createTlsConnect(options),
+    ...(outboxFolder === undefined ? {} : { outbox: node.openAgentOutbox(outboxFolder, options) }),
   };
-  agent = createAgent(ports, { bridge: `${options.host}:${options.port}`, ...options });
-  const ready = {
-    agent,
-    async release() {
-      await opened?.close();
-      await signer.close();
-    },
-  };
-  if (opened === undefined) return ready;
-  opened.time.start();
-  return { ...ready, clock: () => timeWords(opened.time.status()) };
-}
-
-interface OpenSigner {
-  readonly signer: AgentSigner;
-  close(): Promise<void>;
-}
-
-async function openSigner(
-  key: ChosenKey,
-  createSoftwareSigner: (pem: string) => AgentSigner,
-): Promise<OpenSigner> {
-  if (key.kind === "file")
-    return { signer: createSoftwareSigner(await readText(key.file)), close: async () => {} };
-  const { openLastingSigner } = await import("../host/chip.ts");
-  const signer = await openLastingSigner({ kind: "socket", ...key.place }, key.slot);
-  return { signer, close: () => signer.close() };
+  return { agent: createAgent(ports, options), release: () => signer.close() };
 }
 
 function chosenKey(flags: AgentFlags): ChosenKey {
