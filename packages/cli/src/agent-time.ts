@@ -25,10 +25,12 @@ export interface AgentTimeOrder {
   readonly ntp?: readonly DatagramPeer[];
   readonly signed?: {
     readonly server: DatagramPeer;
-    readonly https: DatagramPeer;
+    /** Asked where UDP brings nothing. */
+    readonly https?: DatagramPeer;
     readonly pinFile: string;
   };
-  readonly rtcSocket?: string;
+  readonly rtc?: { readonly bus: "i2c" | "socket"; readonly path: string };
+  readonly agingDiscipline?: "on" | "off";
   readonly floorSeconds?: number;
   readonly stateFolder?: string;
 }
@@ -60,7 +62,7 @@ export function agentTimeOrderOf(flags: AgentTimeFlags, endpoints: Endpoints): A
   return {
     ...(ntp === undefined ? {} : { ntp }),
     ...(timePin === undefined ? {} : { signed: signedOf(timePin, endpoints) }),
-    ...(rtcSocket === undefined ? {} : { rtcSocket }),
+    ...(rtcSocket === undefined ? {} : { rtc: { bus: "socket", path: rtcSocket } }),
     ...(timeFloor === undefined ? {} : { floorSeconds: timeFloor }),
     ...(clockState === undefined ? {} : { stateFolder: clockState }),
   };

@@ -25,11 +25,12 @@ export type {
   TimeHint,
 } from "./ports.ts";
 export type { PublishAnswer, PublishOptions, PublishRefusal } from "./publisher.ts";
+export type { BackoffCause } from "./session/backoff.ts";
 export { agentUserName } from "./session/changeover.ts";
 export type { RefusalAction } from "./session/refusal.ts";
 export type { WireSettings } from "./session/wire-settings.ts";
 export { SmallStoreError, type SmallStoreErrorCode } from "./small-store-rules.ts";
-export type { AgentEvent, AgentState, AgentStatus, RenewalKind } from "./status.ts";
+export type { AgentEvent, AgentState, AgentStatus, AgentTrouble, RenewalKind } from "./status.ts";
 export { type AgingDecision, decideAging } from "./time/aging-discipline.ts";
 export type { WaitingCode } from "./time/believed-time.ts";
 export { clockTime } from "./time/clock-time.ts";

@@ -28,6 +28,15 @@ export type AgentState =
  */
 export type RenewalKind = "reauthentication" | "handover" | "reconnect";
 
+/** What stands in the agent's way. */
+export interface AgentTrouble {
+  readonly because: BackoffCause;
+  /** The adapter's, the signer's or the bridge's words for it, such as `ECONNREFUSED`. */
+  readonly detail: string;
+  /** How far our clock was ahead of the bridge's when the bridge refused a token; below 0 for behind. */
+  readonly clockAheadSeconds?: number;
+}
+
 export interface AgentStatus {
   readonly state: AgentState;
   readonly keyId: string;
@@ -36,6 +45,10 @@ export interface AgentStatus {
   readonly waitingBecause?: string;
   /** What the agent failed at, and when it tries again; absent while it does not back off. */
   readonly retry?: { readonly because: BackoffCause; readonly inSeconds: number };
+  /** What the agent failed at last; absent once the newest token is in use. */
+  readonly trouble?: AgentTrouble;
+  /** How long the bridge has owed an answer to our PINGREQ; absent while it owes none. */
+  readonly unansweredSeconds?: number;
   /** Until `exp` of the token the present connection rests on, never below 0; absent before the first connection. */
   readonly tokenRemainingSeconds?: number;
   /** How the next renewal is to be done; absent while not connected. */

@@ -124,9 +124,11 @@ export class Supervisor {
     const { current } = this.#changeover;
     const token = current?.token ?? this.#plan.token;
     const { window } = this.#plan;
+    const sinceMillis = current?.connection.unansweredSinceMillis;
     const { configVersion } = this.#downlink;
     return {
       ...this.#standing.facts(this.#now()),
+      ...(sinceMillis === undefined ? undefined : { unansweredSeconds: (this.#now() - sinceMillis) / 1000 }),
       ...(token === undefined || this.#standing.connects === 0
         ? undefined
         : { tokenRemainingSeconds: Math.max(0, (token.expiresMillis - this.#now()) / 1000) }),
@@ -183,6 +185,7 @@ export class Supervisor {
         return;
       case "failed":
         this.#tell({ kind: "sign_failed", because: answer.because });
+        this.#standing.fail("no_key", answer.because);
         if (!this.#useOld()) this.#tryLater("no_key");
         return;
       case "clock_unchanged":
@@ -230,7 +233,7 @@ export class Supervisor {
         this.#takeRefusal(report);
         return;
       case "unreachable":
-        this.#tell({ kind: "connection_lost", because: report.because });
+        this.#lost(report.because, "network");
         this.#nextFailed("network");
         return;
       case "ended":
@@ -311,7 +314,10 @@ export class Supervisor {
 
   #planRenewal(token: DeviceToken, hints: Extract<ConnectionReport, { kind: "accepted" }>["hints"]): void {
     this.#plan.accepted(token, hints, this.#now());
-    if (!this.#plan.hasFallenBack) this.#supply.taken();
+    if (!this.#plan.hasFallenBack) {
+      this.#supply.taken();
+      this.#standing.mended();
+    }
     this.#setTimer(Math.max(0, this.#plan.dueMillis - this.#now()), () => this.#renew());
   }
 
@@ -327,9 +333,9 @@ export class Supervisor {
       this.pump();
       return;
     }
-    this.#standing.refused(reasonCode, refusal, report);
+    this.#standing.refused(reasonCode, refusal, report, this.#supply.clockAheadSeconds(hint));
     if (refusal.action !== "mint") {
-      this.#nextFailed(backoffCauseOf[refusal.action]);
+      this.#nextFailed(backoffCauseOf[refusal.action], report.retryAfterSeconds);
       return;
     }
     this.#plan.refused();
@@ -345,8 +351,9 @@ export class Supervisor {
   #takeEnd(connection: Connection, end: Extract<ConnectionReport, { kind: "ended" }>): void {
     const because = connection.linkBecause === "" ? end.because : `${end.because}: ${connection.linkBecause}`;
     if (this.#changeover.isNext(connection)) {
-      this.#tell({ kind: "connection_lost", because });
-      this.#nextFailed(causeOfFailedAttempt(end.because));
+      const cause = causeOfFailedAttempt(end.because);
+      this.#lost(because, cause);
+      this.#nextFailed(cause);
       return;
     }
     const lost = this.#changeover.lost(connection);
@@ -354,10 +361,10 @@ export class Supervisor {
     const { token, sinceMillis } = lost;
     const presented = this.#inSession.ended(end.because);
 
-    this.#tell({ kind: "connection_lost", because });
     const heldMillis = this.#now() - sinceMillis;
     this.#backoff.connectionEnded(heldMillis);
     const { action, cause, refusal } = judgeEnd(end, heldMillis);
+    this.#lost(because, cause);
     if (refusal !== undefined && end.reasonCode !== undefined) {
       this.#standing.refused(end.reasonCode, refusal, end);
     }
@@ -385,7 +392,7 @@ export class Supervisor {
     action: RefusalAction,
     presented: DeviceToken,
     old: DeviceToken,
-    { refusedFor }: Extract<ConnectionReport, { kind: "ended" }>,
+    { refusedFor, hint }: Extract<ConnectionReport, { kind: "ended" }>,
   ): void {
     this.#standing.gap.open(this.#now());
     if (action === "retry") {
@@ -397,7 +404,7 @@ export class Supervisor {
       return;
     }
     this.#plan.refused();
-    if (refusedFor !== undefined) this.#supply.doubtClock(undefined);
+    if (refusedFor !== undefined) this.#supply.doubtClock(hint);
     if (!this.#isSafe(old)) {
       this.#tryLater("refused");
       return;
@@ -415,10 +422,15 @@ export class Supervisor {
     return this.#now() >= token.safeMillis - expirySlackMillis;
   }
 
+  #lost(because: string, cause: BackoffCause): void {
+    this.#tell({ kind: "connection_lost", because });
+    this.#standing.fail(cause, because);
+  }
+
   /** The attempt is over. The present connection, if it lives, sends again. */
-  #nextFailed(cause: BackoffCause): void {
+  #nextFailed(cause: BackoffCause, retryAfterSeconds?: number): void {
     this.#dropNext();
-    this.#tryLater(cause);
+    this.#tryLater(cause, retryAfterSeconds);
     this.pump();
   }
 
@@ -428,8 +440,8 @@ export class Supervisor {
     return token;
   }
 
-  #tryLater(because: BackoffCause): void {
-    const delay = Math.min(this.#backoff.next(because), this.#hurryMillis());
+  #tryLater(because: BackoffCause, retryAfterSeconds = 0): void {
+    const delay = Math.min(this.#backoff.next(because, retryAfterSeconds * 1000), this.#hurryMillis());
     this.#setTimer(delay, () => this.#attempt());
     this.#standing.backOff(because, this.#now() + delay);
     this.#showState();

@@ -1,10 +1,13 @@
 /**
  * The agent's status in sentences, for the person who stands before the device.
  *
- * The first line says whether there is something to do; the rest is why.
+ * The first line says how things stand and what is wrong, the second what the agent does about it; the rest is facts.
+ *
+ * Left to others: what is wrong in words (`trouble-words.ts`).
  */
-import type { AgentState, AgentStatus } from "@mayfly/device";
+import { type AgentState, type AgentStatus, type TimeStatus, timeWords } from "@mayfly/device";
 import { formatDuration } from "../output.ts";
+import { describeTrouble } from "./trouble-words.ts";
 
 /** What the service knows beside the agent. */
 export interface ServiceFacts {
@@ -20,8 +23,11 @@ export interface ServiceFacts {
 /** What `GET /v1/status` answers. */
 export interface ServiceStatus extends ServiceFacts {
   readonly agent: AgentStatus;
+  /** Where the agent keeps its time by itself. */
+  readonly clock?: TimeStatus;
 }
 
+/** Where nothing is wrong. */
 const stateSentences = {
   stopped: "The agent has ended.",
   waiting_for_clock: "Not connected: it signs nothing until it has a clock it can believe.",
@@ -33,11 +39,11 @@ const stateSentences = {
 } as const satisfies Record<AgentState, string>;
 
 const outboxSentences = {
-  outbox_busy: "It takes no messages for the moment: the disk is behind.",
-  outbox_disk_full: "It takes no messages: the disk is full. It tries again by itself.",
-  outbox_disk_failed: "It takes no messages: the disk does not write. It tries again by itself.",
+  outbox_busy: "The disk is behind: new messages wait for it.",
+  outbox_disk_full:
+    "New messages are refused: the disk is full. What was accepted is kept, and goes on its way.",
+  outbox_disk_failed: "New messages are refused: the disk does not keep what it is given.",
 } as const satisfies Record<NonNullable<AgentStatus["outboxTrouble"]>, string>;
-
 const renewalWords = {
   reauthentication: "within the connection, no message waits",
   handover: "by a second connection that takes the Session over",
@@ -48,22 +54,64 @@ const renewalWords = {
 export function describeStatus(status: ServiceStatus): readonly string[] {
   const { agent } = status;
   return [
-    stateSentences[agent.state],
+    ...headlines(agent),
     ...present(agent.outboxTrouble, (trouble) => outboxSentences[trouble]),
-    ...present(agent.lastRefusal, (words) => `The bridge last refused it: ${words}.`),
     "",
     `Device    ${status.device}`,
     `Bridge    ${status.bridge}, MQTT ${status.mqtt === 5 ? "5.0" : "3.1.1"}, up ${formatDuration(status.upSeconds)}, ${plural(agent.connects, "connection")} so far`,
     `Key       ${agent.slot === undefined ? "" : `slot ${agent.slot}, `}${agent.keyId}`,
     `Token     ${tokenWords(agent)}`,
     `Renewals  ${renewalsWords(agent)}`,
+    ...present(status.clock, (clock) => `Clock     ${timeWords(clock)}`),
     `Outbox    ${outboxWords(agent)}`,
+    ...present(agent.lastRefusal, (words) => `Refused   last because: ${words}`),
     ...(status.commandsWaiting + status.commandsTaken === 0
       ? []
       : [
           `Commands  ${status.commandsWaiting} wait for a program, ${status.commandsTaken} are being carried out`,
         ]),
   ];
+}
+
+/** How things stand, and what the agent does about it. */
+function headlines(agent: AgentStatus): readonly string[] {
+  const { state, trouble, waitingBecause, unansweredSeconds } = agent;
+  const isConnected = state === "connected" || state === "renewing";
+  if (state === "stopped") return [stateSentences.stopped];
+  if (waitingBecause !== undefined) {
+    const trust = `signs nothing until it has a clock it can believe: ${waitingBecause}`;
+    return isConnected
+      ? [`Connected, but it ${trust}.`, `The present token serves on: ${tokenWords(agent)}.`]
+      : [`Not connected: it ${trust}.`, `It asks its clock again every second${whatWaits(agent)}.`];
+  }
+  if (trouble !== undefined) {
+    const what = describeTrouble(trouble);
+    return isConnected
+      ? [
+          `Connected, but the next token is not in use yet: ${what}.`,
+          `${nextTry(agent)}; the present token serves on: ${tokenWords(agent)}.`,
+        ]
+      : [`Not connected: ${what}.`, `${nextTry(agent)}${whatWaits(agent)}.`];
+  }
+  if (isConnected && unansweredSeconds !== undefined && unansweredSeconds >= 1) {
+    const since = formatDuration(unansweredSeconds);
+    return [
+      `Connected, perhaps no longer: the bridge has not answered for ${since}.`,
+      `If that lasts it gives the connection up and makes another${whatWaits(agent)}.`,
+    ];
+  }
+  return [stateSentences[state]];
+}
+
+function nextTry({ retry }: AgentStatus): string {
+  if (retry === undefined) return "It is trying now";
+  // A wait that is over counts as a second: it is about to end.
+  return `It tries again in ${formatDuration(Math.max(1, retry.inSeconds))}`;
+}
+
+/** Of use to know in an outage: that nothing is lost by waiting. */
+function whatWaits({ queuedMessages }: AgentStatus): string {
+  return queuedMessages === 0 ? "" : `; ${plural(queuedMessages, "message")} kept for then`;
 }
 
 function tokenWords({ tokenRemainingSeconds }: AgentStatus): string {

@@ -5,7 +5,7 @@
  */
 import { dirname, resolve } from "node:path";
 import { isEventSubfolder } from "@mayfly/core";
-import type { Agent, AgentOptions, DeviceTime } from "@mayfly/device";
+import type { Agent, AgentOptions, AgentSigner } from "@mayfly/device";
 import type { TlsTarget } from "@mayfly/device/node";
 import type { Command } from "commander";
 import { type AgentTimeFlags, type AgentTimeOrder, agentTimeOrderOf, withAgentTime } from "../agent-time.ts";
@@ -254,7 +254,11 @@ async function createAgentWith(
   remark: (text: string) => void,
   options: AgentOptions & TlsTarget,
 ): Promise<ReadyAgent> {
-  const { timeWords } = await import("@mayfly/device");
+  const [node, { createAgent, timeWords }] = await Promise.all([
+    import("@mayfly/device/node"),
+    import("@mayfly/device"),
+  ]);
+  const signer = await openSigner(key, node.createSoftwareSigner);
   let agent: Agent | undefined;
   const opened =
     timeOrder === undefined
@@ -264,62 +268,44 @@ async function createAgentWith(
           () => agent?.status().state === "connected",
           (event) => remark(`clock: ${JSON.stringify(event)}`),
         );
-  const signing =
-    key.kind === "file"
-      ? await createFileAgent(key.file, outboxFolder, opened?.time, options)
-      : await createChipAgent(key, outboxFolder, opened?.time, options);
-  agent = signing.agent;
-  if (opened === undefined) return signing;
-  opened.time.start();
-  return {
-    agent,
-    clock: () => timeWords(opened.time.status()),
-    async release() {
-      await opened.close();
-      await signing.release();
-    },
-  };
-}
-
-async function createFileAgent(
-  file: string,
-  outboxFolder: string | undefined,
-  time: DeviceTime | undefined,
-  options: AgentOptions & TlsTarget,
-): Promise<ReadyAgent> {
-  const { createNodeAgent } = await import("@mayfly/device/node");
-  const agent = createNodeAgent({
-    ...options,
-    keyPem: await readText(file),
-    ...(time === undefined ? {} : { time }),
-    ...(outboxFolder === undefined ? {} : { outboxFolder }),
-  });
-  return { agent, release: async () => {} };
-}
-
-async function createChipAgent(
-  { place, slot }: ChosenKey & { readonly kind: "chip" },
-  outboxFolder: string | undefined,
-  time: DeviceTime | undefined,
-  options: AgentOptions & TlsTarget,
-): Promise<ReadyAgent> {
-  const [node, { createAgent }, { openLastingSigner }] = await Promise.all([
-    import("@mayfly/device/node"),
-    import("@mayfly/device"),
-    import("../host/chip.ts"),
-  ]);
-  const signer = await openLastingSigner({ kind: "socket", ...place }, slot);
   const ports = {
     clock: node.nodeClock,
     timers: node.nodeTimers,
     random: node.nodeRandom,
     sha256: node.nodeSha256,
-    signer,
-    time: time ?? node.nodeTime,
+    signer: signer.signer,
+    time: opened?.time ?? node.nodeTime,
     connect: node.createTlsConnect(options),
     ...(outboxFolder === undefined ? {} : { outbox: node.openAgentOutbox(outboxFolder, options) }),
   };
-  return { agent: createAgent(ports, options), release: () => signer.close() };
+  const bridge = `${options.host}:${options.port}`;
+  agent = createAgent(ports, { bridge, ...options, wire: node.nodeWire });
+  const ready = {
+    agent,
+    async release() {
+      await opened?.close();
+      await signer.close();
+    },
+  };
+  if (opened === undefined) return ready;
+  opened.time.start();
+  return { ...ready, clock: () => timeWords(opened.time.status()) };
+}
+
+interface OpenSigner {
+  readonly signer: AgentSigner;
+  close(): Promise<void>;
+}
+
+async function openSigner(
+  key: ChosenKey,
+  createSoftwareSigner: (pem: string) => AgentSigner,
+): Promise<OpenSigner> {
+  if (key.kind === "file")
+    return { signer: createSoftwareSigner(await readText(key.file)), close: async () => {} };
+  const { openLastingSigner } = await import("../host/chip.ts");
+  const signer = await openLastingSigner({ kind: "socket", ...key.place }, key.slot);
+  return { signer, close: () => signer.close() };
 }
 
 function chosenKey(flags: AgentFlags): ChosenKey {

@@ -101,8 +101,13 @@ export async function openLastingSigner(
   place: Parameters<typeof openChip>[0],
   slot: number,
 ): Promise<LastingSigner> {
-  let opened: OpenChip | undefined = await openChip(place);
-  const { keyId } = await readSlotKey(opened.chip, slot);
+  const first = await openChip(place);
+  const { keyId } = await readSlotKey(first.chip, slot).catch(async (error: unknown) => {
+    // A bus that is left open would keep the next one who tries from the chip.
+    await first.close();
+    throw error;
+  });
+  let opened: OpenChip | undefined = first;
   const close = async (): Promise<void> => {
     const last = opened;
     opened = undefined;

@@ -79,6 +79,11 @@ export class Connection {
     this.#arm();
   }
 
+  /** Since when a PINGREQ is without its answer, monotonic. */
+  get unansweredSinceMillis(): number | undefined {
+    return this.#session.unansweredSinceMillis;
+  }
+
   get offersReauthentication(): boolean {
     return this.#session.offersReauthentication;
   }

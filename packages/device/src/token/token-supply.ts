@@ -6,7 +6,7 @@
  * (`supervisor.ts`).
  */
 import type { AgentPorts, TimeHint } from "../ports.ts";
-import { ClockDoubt, mayBeForTime, type TokenRefusalFacts } from "./clock-doubt.ts";
+import { ClockDoubt, clockAheadSeconds, mayBeForTime, type TokenRefusalFacts } from "./clock-doubt.ts";
 import { createTokenKeeper, type MintAnswer, type TokenKeeper, type TokenOrder } from "./token-keeper.ts";
 
 export type SupplyAnswer =
@@ -62,6 +62,11 @@ export class TokenSupply {
   refused(facts: TokenRefusalFacts): boolean {
     const isForTime = mayBeForTime(facts, this.#ports.time.readiness(), this.#ports.clock.monotonicMillis());
     return isForTime && this.doubtClock(facts.hint);
+  }
+
+  /** How far our clock is ahead of the time in a hint, where both are known. */
+  clockAheadSeconds(hint: TimeHint | undefined): number | undefined {
+    return clockAheadSeconds(hint, this.#ports.time.readiness(), this.#ports.clock.monotonicMillis());
   }
 
   /** A token was refused for its time. @returns false: the clock was asked since the bridge last took a new token. */

@@ -22,6 +22,9 @@ export interface NodeAgentOptions extends AgentOptions, TlsTarget {
   readonly outboxFolder?: string;
 }
 
+/** Memory is no matter here, so a bridge that wants to shorten its packets may. */
+export const nodeWire = { topicAliasMaximum: 16 } as const;
+
 /**
  * The outbox is written out and its folder free a moment after `stop`.
  *
@@ -44,9 +47,7 @@ export function createNodeAgent(options: NodeAgentOptions, handlers: AgentHandle
       : { outbox: openAgentOutbox(options.outboxFolder, options) }),
   };
   const bridge = `${options.host}:${options.port}`;
-  // Memory is no matter here, so a bridge that wants to shorten its packets may.
-  const wire = { topicAliasMaximum: 16, ...options.wire };
-  return createAgent(ports, { bridge, ...options, wire }, handlers);
+  return createAgent(ports, { bridge, ...options, wire: { ...nodeWire, ...options.wire } }, handlers);
 }
 
 /**
