@@ -40,8 +40,8 @@ export const interleavingRows: readonly Sabotage[] = [
     promise: "In no interleaving does a command go out again without DUP.",
     deed: "send again without DUP what was in flight",
     file: "packages/server/src/mqtt/downlink.ts",
-    find: "if (!this.#publish(topic, item.payload, packetIdentifier, true)) return false;",
-    replace: "if (!this.#publish(topic, item.payload, packetIdentifier, false)) return false;",
+    find: "item.payload, packetIdentifier, true);",
+    replace: "item.payload, packetIdentifier, false);",
   },
   {
     ...seen,
