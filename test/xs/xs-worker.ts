@@ -101,9 +101,7 @@ export class XsWorker {
 
   /** The value of an expression, by way of JSON. */
   async valueOf(expression: string): Promise<unknown> {
-    const { bytes } = await this.evaluate(
-      `(() => { const text = JSON.stringify(${expression}); return new TextEncoder().encode(text).buffer; })()`,
-    );
+    const { bytes } = await this.evaluate(`new TextEncoder().encode(JSON.stringify(${expression})).buffer`);
     return JSON.parse(Buffer.from(bytes).toString());
   }
 
