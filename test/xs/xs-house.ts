@@ -45,7 +45,9 @@ export async function loadEngine(): Promise<LoadedEngine> {
   const [harness, agent] = await Promise.all([bundle("machine.ts", "H"), bundle("agent-bundle.ts", "M")]);
   const worker = new XsWorker();
   try {
-    await worker.evaluate(`${harness};globalThis.handleCommand=H.handleCommand;1`);
+    await worker.evaluate(
+      `${harness};globalThis.handleCommand=H.handleCommand;globalThis.console=H.console;1`,
+    );
     const before = await worker.snapshot();
     await worker.evaluate(agent);
     return { before, loaded: await worker.snapshot(), bundleBytes: agent.length };
@@ -74,7 +76,7 @@ export class XsHouse {
   readonly counts: Counts = { connects: 0, renewed: 0, refused: 0, published: 0, linksMost: 0 };
   /** Slots in use at the last answer of the engine. */
   heapCount = 0;
-  readonly worker: XsWorker;
+  #worker: XsWorker;
   readonly #options: XsHouseOptions;
   readonly #key: DeviceKey;
   readonly #dialer: Dialer;
@@ -94,7 +96,7 @@ export class XsHouse {
     this.world = world;
     this.#startTicks = options.startTicks ?? 0;
     this.#random = world.random("chip");
-    this.worker = new XsWorker({ snapshot: options.snapshot });
+    this.#worker = new XsWorker({ snapshot: options.snapshot });
   }
 
   static async arrange(options: XsHouseOptions): Promise<XsHouse> {
@@ -161,6 +163,16 @@ export class XsHouse {
     return house;
   }
 
+  /** From now on the engine is another worker that starts from `snapshot`, which the present one has just made. */
+  async goOnIn(snapshot: Uint8Array): Promise<void> {
+    await this.#worker.end();
+    this.#worker = new XsWorker({ snapshot });
+  }
+
+  get worker(): XsWorker {
+    return this.#worker;
+  }
+
   /** Runs virtual time. */
   run(millis: number): Promise<void> {
     return this.world.run(millis);
@@ -181,10 +193,16 @@ export class XsHouse {
     return (await this.worker.valueOf(`(H.setTicks(${this.#ticks()}),H.status())`)) as AgentStatus;
   }
 
-  /** Slots in use once the garbage is gone. */
+  /** Slots in use once the garbage is gone. Asked by a command, since each script leaves a few slots of its own. */
   async countSlots(): Promise<number> {
-    await this.worker.evaluate("gc();1");
-    return (await this.worker.evaluate("1")).heapCount;
+    this.#post(events.collect, 0);
+    await this.settle();
+    return this.heapCount;
+  }
+
+  /** Promises that failed with nobody to hear it. */
+  async unhandledRejections(): Promise<unknown> {
+    return this.worker.valueOf("H.unhandledRejections()");
   }
 
   /** The links there are break. */

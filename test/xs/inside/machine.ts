@@ -12,6 +12,9 @@ import type { XsSocketCallbacks, XsTcpOptions } from "@mayfly/device/xs";
 import type * as Bundle from "./agent-bundle.ts";
 import { type Effect, effects, events } from "./protocol.ts";
 
+/** The engine's own collector, of this worker alone. */
+declare const gc: () => void;
+
 const answerBytesMax = 16_384;
 
 const answer = new Uint8Array(answerBytesMax);
@@ -26,6 +29,7 @@ let ticks = 0;
 let wallAheadSeconds = 0;
 let agent: Agent | undefined;
 let tellsEvents = false;
+let rejections = 0;
 
 /** Adds an effect to the answer: kind, identifier (16 bits), length (16 bits), bytes. */
 function tell(effect: Effect, id: number, bytes: Uint8Array | undefined): void {
@@ -173,6 +177,17 @@ export function setTicks(now: number): void {
   ticks = now;
 }
 
+/** Where the engine complains of a promise that failed with nobody to hear it; a chip would restart. */
+export const console = {
+  error(): void {
+    rejections += 1;
+  },
+};
+
+export function unhandledRejections(): number {
+  return rejections;
+}
+
 /** What has been told since the last answer, for a script that caused something itself. */
 export function takeAnswer(): ArrayBuffer {
   const bytes = answer.buffer.slice(0, answerLength);
@@ -221,6 +236,9 @@ function handle(event: number, id: number, bytes: Uint8Array | undefined): void 
       return;
     case events.failed:
       socket?.callbacks.onError();
+      return;
+    case events.collect:
+      gc();
       return;
     case events.answered: {
       const settle = promises[id];
