@@ -38,6 +38,8 @@ export const services = {
   openssl: { aptPackage: "openssl", probe: onPath("openssl") },
   python3: { aptPackage: "python3", probe: onPath("python3") },
   strace: { aptPackage: "strace", probe: onPath("strace") },
+  "systemd-analyze": { aptPackage: "systemd", probe: onPath("systemd-analyze") },
+  "systemd-notify": { aptPackage: "systemd", probe: onPath("systemd-notify") },
   tshark: { aptPackage: "tshark", probe: onPath("tshark") },
   // Debian's module belongs to Debian's Python; another python3 on the path does not see it.
   paho: { aptPackage: "python3-paho-mqtt", probe: ["/usr/bin/python3", "-c", "import paho.mqtt.client"] },

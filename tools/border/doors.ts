@@ -60,9 +60,15 @@ export const packageDoors: Readonly<Record<string, PackageDoors>> = {
   },
   cli: {
     mayEnter: ["core", "secure-element", "device", "server", "factory", "sim"],
-    libraries: { commander: [""] },
+    libraries: {
+      commander: [""],
+      fastify: ["agent-service/", "host/"],
+      "prom-client": ["agent-service/"],
+      pino: ["host/"],
+    },
     nodeIn: [""],
-    sentence: "cli imports everything but console, and commander.",
+    sentence:
+      "cli imports everything but console, commander, and for the agent's service a few libraries behind their adapters.",
   },
   console: {
     mayEnter: ["core/admin"],

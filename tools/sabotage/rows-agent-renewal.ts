@@ -21,7 +21,7 @@ export const agentRenewalRows: readonly Sabotage[] = [
     deed: "forget the token before",
     file: "packages/device/src/supervisor.ts",
     find: "    this.#plan.fallBack(old);\n    this.#open(old);",
-    replace: "    this.#tryLater(action);",
+    replace: `    this.#tryLater("refused");`,
     test: agentInSession,
     name: "a bridge that refuses the re-authentication costs one reconnect",
   },

@@ -8,14 +8,18 @@ import { interleavingRows } from "./rows-interleavings.ts";
  */
 
 import { agentRenewalRows } from "./rows-agent-renewal.ts";
+import { agentServiceSabotages } from "./rows-agent-service.ts";
 import { authenticationSabotages } from "./rows-authentication.ts";
 import { evidenceSabotages } from "./rows-evidence.ts";
 import { fleetRenewalRows } from "./rows-fleet-renewals.ts";
 import { mqtt5Sabotages } from "./rows-mqtt5.ts";
 import { renewalSabotages } from "./rows-renewal.ts";
+import { rtcRows } from "./rows-rtc.ts";
 import { selfClockSabotages } from "./rows-self-clock.ts";
+import { agentSessionRows } from "./rows-session.ts";
 import { sessionSabotages } from "./rows-sessions.ts";
 import { signedTimeSabotages } from "./rows-signed-time.ts";
+import { sntpSabotages } from "./rows-sntp.ts";
 
 export type Sabotage = {
   /** What we promise, as a sentence an operator cares about. */
@@ -503,8 +507,8 @@ export const sabotages: readonly Sabotage[] = [
     promise: "The device signs nothing while it does not believe its clock.",
     deed: "sign with a clock that is not believed",
     file: "packages/device/src/token/token-keeper.ts",
-    find: `if (trust.kind === "waiting") {`,
-    replace: `if (trust.kind === "waiting" && order.lifetimeSeconds < 0) {`,
+    find: `if (time.kind === "waiting") {`,
+    replace: `if (time.kind === "waiting" && order.lifetimeSeconds < 0) {`,
     test: "packages/device/src/token/token-keeper.test.ts",
     name: "nothing is signed while the clock is not believed",
   },
@@ -663,4 +667,8 @@ export const sabotages: readonly Sabotage[] = [
   ...interleavingRows,
   ...renewalSabotages,
   ...fleetRenewalRows,
+  ...rtcRows,
+  ...sntpSabotages,
+  ...agentServiceSabotages,
+  ...agentSessionRows,
 ];

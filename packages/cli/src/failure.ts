@@ -14,6 +14,7 @@ export type FailureCode =
   | "file_unwritable"
   | "key_unusable"
   | "token_refused"
+  | "settings_invalid"
   | "not_configured"
   | "in_use"
   | "server_unreachable"

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { durationSeconds, oneOf, repeated, seconds, wholeNumber } from "./flags.ts";
+import { decimal, durationSeconds, instantSeconds, oneOf, repeated, seconds, wholeNumber } from "./flags.ts";
 
 test("durations are read in seconds, minutes, hours and days, and are never 0", () => {
   assert.deepEqual(["90", "90s", "15m", "1h", "7d"].map(durationSeconds), [90, 90, 900, 3_600, 604_800]);
@@ -17,6 +17,27 @@ test("numbers outside their range, and what is no number, are refused", () => {
   }
   for (const text of ["0", "9.1", "1e1", "NaN", ""]) {
     assert.throws(() => seconds(0.01, 9)(text), { code: "commander.invalidArgument" }, text);
+  }
+});
+
+test("a number may have a sign where its range does, and no more digits than make sense", () => {
+  assert.deepEqual(["-8", "0.25", "200"].map(decimal(-200, 200)), [-8, 0.25, 200]);
+  for (const text of ["-200.1", "201", "+1", "1e1", "--1", "."]) {
+    assert.throws(() => decimal(-200, 200)(text), { code: "commander.invalidArgument" }, text);
+  }
+});
+
+test("an instant is read in UTC, and one that no calendar has is refused", () => {
+  assert.equal(instantSeconds("2027-01-15T08:00:00Z"), 1_800_000_000);
+  assert.equal(instantSeconds("2024-02-29T23:59:59.5Z"), 1_709_251_199.5);
+  for (const text of [
+    "2023-02-29T00:00:00Z",
+    "2027-01-15",
+    "2027-01-15T08:00:00",
+    "2027-01-15T25:00:00Z",
+    "now",
+  ]) {
+    assert.throws(() => instantSeconds(text), { code: "commander.invalidArgument" }, text);
   }
 });
 

@@ -100,6 +100,25 @@ export function seconds(min: number, max: number): (text: string) => number {
   };
 }
 
+/** @returns Reader of a number from `min` to `max`, with sign and fractions. */
+export function decimal(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = /^-?\d{1,9}(\.\d{1,6})?$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`It must be a number from ${min} to ${max}.`);
+  };
+}
+
+/** Reads an instant of RFC 3339 in UTC, `2026-01-31T12:00:00Z`, as seconds since 1970-01-01T00:00:00Z. */
+export function instantSeconds(text: string): number {
+  const isInstant = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$/.test(text);
+  const millis = isInstant ? Date.parse(text) : Number.NaN;
+  // Date.parse takes a 30th of February for the 1st of March.
+  if (Number.isFinite(millis) && new Date(millis).toISOString().slice(0, 19) === text.slice(0, 19))
+    return millis / 1000;
+  throw new InvalidArgumentError("It must be an instant in UTC, such as 2026-01-31T12:00:00Z.");
+}
+
 /** Reads `90`, `90s`, `15m`, `1h`, `7d` as seconds: 1 or more. */
 export function durationSeconds(text: string): number {
   const match = /^(\d{1,9})([smhd]?)$/.exec(text);

@@ -15,8 +15,13 @@ const registryFlags = ["--project", "--location", "--registry"];
 
 function leaves(command: Command, path: readonly string[]): readonly { command: Command; path: string }[] {
   const own = command.commands.filter((child) => child.name() !== "help");
-  if (own.length === 0) return [{ command, path: path.join(" ") }];
-  return own.flatMap((child) => leaves(child, [...path, child.name()]));
+  // A group has no flags but --json; `agent` is a command and holds another.
+  const isCommand =
+    own.length === 0 || command.options.some(({ long }) => long !== "--json" && long !== "--version");
+  return [
+    ...(isCommand ? [{ command, path: path.join(" ") }] : []),
+    ...own.flatMap((child) => leaves(child, [...path, child.name()])),
+  ];
 }
 
 for (const { command, path } of leaves(createProgram("0.0.0"), [])) {

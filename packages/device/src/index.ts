@@ -25,5 +25,39 @@ export type { PublishAnswer, PublishOptions, PublishRefusal } from "./publisher.
 export { agentUserName } from "./session/changeover.ts";
 export type { RefusalAction } from "./session/refusal.ts";
 export type { AgentEvent, AgentState, AgentStatus, RenewalKind } from "./status.ts";
+export { type AgingDecision, decideAging } from "./time/aging-discipline.ts";
 export { clockTime } from "./time/clock-time.ts";
+export type { DatagramPeer } from "./time/datagram-exchange.ts";
+export {
+  type DriftEstimate,
+  DriftFit,
+  type DriftSample,
+  type DriftSampleOutcome,
+  decodeDriftFit,
+  encodeDriftFit,
+} from "./time/drift-fit.ts";
+export {
+  Ds3231,
+  type Ds3231AgingAnswer,
+  type Ds3231Reading,
+  type Ds3231SetAnswer,
+  type Ds3231Trouble,
+} from "./time/ds3231/ds3231.ts";
+export type { Ds3231Ports } from "./time/ds3231/ds3231-link.ts";
+export {
+  SignedTimeClient,
+  type SignedTimeNone,
+  type SignedTimeOptions,
+  type SignedTimeOutcome,
+  type SignedTimePorts,
+} from "./time/signed/signed-time-client.ts";
+export {
+  SntpClient,
+  type SntpNone,
+  type SntpOptions,
+  type SntpPorts,
+  type SntpRound,
+  type SntpServerStatus,
+} from "./time/sntp/sntp-client.ts";
+export type { SntpServerNews } from "./time/sntp/sntp-server.ts";
 export type { TimeSample } from "./time/time-sample.ts";

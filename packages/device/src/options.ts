@@ -26,11 +26,16 @@ export interface AgentOptions extends DeviceName {
   readonly lifetimeSeconds?: number;
   /** Shortest lifetime taken, at least 10. Default 3,600; less is for demonstrations. */
   readonly lifetimeFloorSeconds?: number;
-  /** Seconds from the first token's minting to the first renewal, instead of the draw: staggers a demonstration. */
+  /**
+   * Seconds from the first token's minting to the first renewal, instead of the draw: staggers a demonstration. Never
+   * later than a renewal is safe.
+   */
   readonly firstRenewalAfterSeconds?: number;
   /** 5 to 1,200. Default 60. */
   readonly keepAliveSeconds?: number;
   readonly outbox?: OutboxBounds;
+  /** The bridge's host and port, or any other name of it: what is learned of one bridge is not held for true of another. */
+  readonly bridge?: string;
   /** Which of the chip's key pairs signs; shown in the status, no more. */
   readonly slot?: number;
 }
@@ -46,12 +51,13 @@ export interface AgentSettings {
   readonly firstRenewalAfterSeconds: number | undefined;
   readonly keepAliveSeconds: number;
   readonly outbox: OutboxBounds;
+  readonly bridge: string;
   readonly slot: number | undefined;
 }
 
 export const lifetimeSecondsDefault = 3_600;
 export const lifetimeSecondsMax = 86_400;
-const lifetimeSecondsMin = 10;
+export const lifetimeSecondsMin = 10;
 const keepAliveSecondsDefault = 60;
 const outboxDefault: OutboxBounds = { messagesMax: 1_000, bytesMax: 4 * 1024 * 1024 };
 
@@ -101,6 +107,7 @@ export function settleOptions(options: AgentOptions): AgentSettings {
     firstRenewalAfterSeconds: first,
     keepAliveSeconds,
     outbox,
+    bridge: options.bridge ?? "",
     slot: options.slot,
   };
 }

@@ -122,4 +122,6 @@ export interface AgentPorts {
   readonly signer: AgentSigner;
   readonly time: DeviceTime;
   readonly connect: Connect;
+  /** What is learned outlives a restart; without one it is learned anew. */
+  readonly store?: SmallStore;
 }

@@ -4,6 +4,7 @@
  * Left to others: what happens (`supervisor.ts`), and what happens to messages (`publisher.ts`).
  */
 import { GapMeter } from "./gap-meter.ts";
+import type { BackoffCause } from "./session/backoff.ts";
 import type { Refusal } from "./session/refusal.ts";
 import type { AgentEvent, AgentState, AgentStatus, RenewalKind } from "./status.ts";
 
@@ -14,18 +15,42 @@ export class Standing {
   readonly #renewalsBy: Record<RenewalKind, number> = { reauthentication: 0, handover: 0, reconnect: 0 };
   #connects = 0;
   #lastRefusal: string | undefined;
+  #waitingBecause: string | undefined;
+  #retry: { readonly because: BackoffCause; readonly dueMillis: number } | undefined;
 
   constructor(tell: (event: AgentEvent) => void) {
     this.#tell = tell;
   }
 
-  get facts(): Pick<
+  get connects(): number {
+    return this.#connects;
+  }
+
+  facts(
+    nowMillis: number,
+  ): Pick<
     AgentStatus,
-    "state" | "renewals" | "renewalsBy" | "connects" | "longestGapMillis" | "lastRefusal"
+    | "state"
+    | "waitingBecause"
+    | "retry"
+    | "renewals"
+    | "renewalsBy"
+    | "connects"
+    | "longestGapMillis"
+    | "lastRefusal"
   > {
     const { reauthentication, handover, reconnect } = this.#renewalsBy;
     return {
       state: this.#state,
+      ...(this.#waitingBecause === undefined ? undefined : { waitingBecause: this.#waitingBecause }),
+      ...(this.#retry === undefined
+        ? undefined
+        : {
+            retry: {
+              because: this.#retry.because,
+              inSeconds: Math.max(0, (this.#retry.dueMillis - nowMillis) / 1000),
+            },
+          }),
       renewals: reauthentication + handover + reconnect,
       renewalsBy: { reauthentication, handover, reconnect },
       connects: this.#connects,
@@ -38,6 +63,46 @@ export class Standing {
     if (state === this.#state) return;
     this.#state = state;
     this.#tell({ kind: "state", state });
+  }
+
+  /** The state that follows from what is under way. */
+  show(now: {
+    readonly isConnected: boolean;
+    readonly isMinting: boolean;
+    readonly isConnecting: boolean;
+    readonly isReauthenticating: boolean;
+  }): void {
+    // A clock that is not believed is asked again and again: that is waiting, not minting.
+    const isMinting = now.isMinting && this.#waitingBecause === undefined;
+    if (now.isConnected) {
+      this.enter(isMinting || now.isConnecting || now.isReauthenticating ? "renewing" : "connected");
+      return;
+    }
+    if (isMinting) this.enter("minting");
+    else if (now.isConnecting) this.enter("connecting");
+    else this.enter(this.#waitingBecause === undefined ? "backing_off" : "waiting_for_clock");
+  }
+
+  /** Nothing is signed now. */
+  wait(because: string): void {
+    if (because === this.#waitingBecause) return;
+    this.#waitingBecause = because;
+    this.#tell({ kind: "waiting_for_clock", because });
+  }
+
+  /** The clock is good enough to sign with. */
+  waitNoMore(): void {
+    this.#waitingBecause = undefined;
+  }
+
+  /** The next try comes at `dueMillis`, monotonic. */
+  backOff(because: BackoffCause, dueMillis: number): void {
+    this.#retry = { because, dueMillis };
+  }
+
+  /** The next try is under way, or there is none. */
+  backOffNoMore(): void {
+    this.#retry = undefined;
   }
 
   /** A CONNECT was accepted. @param renewal absent where it is the first, or mends what was lost. */

@@ -4,10 +4,11 @@
  * Neither carries a token, a key or a signature.
  */
 import type { NumericDate } from "@mayfly/core";
+import type { BackoffCause } from "./session/backoff.ts";
 import type { RefusalAction } from "./session/refusal.ts";
 
 /**
- * `waiting_for_clock`: signs nothing until the clock is believed. `renewing`: still connected, with the next token
+ * `waiting_for_clock`: not connected, and signs nothing until the clock is believed. `renewing`: still connected, with the next token
  * or connection being made. `backing_off`: not connected, waiting to try again.
  */
 export type AgentState =
@@ -30,6 +31,10 @@ export interface AgentStatus {
   readonly state: AgentState;
   readonly keyId: string;
   readonly slot?: number;
+  /** Why nothing is signed now, in words; absent while tokens may be signed. A connection that lives goes on until its end. */
+  readonly waitingBecause?: string;
+  /** What the agent failed at, and when it tries again; absent while it does not back off. */
+  readonly retry?: { readonly because: BackoffCause; readonly inSeconds: number };
   /** Until `exp` of the token the present connection rests on, never below 0; absent before the first connection. */
   readonly tokenRemainingSeconds?: number;
   /** How the next renewal is to be done; absent while not connected. */
@@ -62,7 +67,10 @@ export interface AgentStatus {
 
 export type AgentEvent =
   | { readonly kind: "state"; readonly state: AgentState }
+  /** Nothing is signed from now on; told anew when the reason is another. */
   | { readonly kind: "waiting_for_clock"; readonly because: string }
+  /** The bridge refused a token, perhaps for its time: the clock was asked, and answers otherwise now or does not. */
+  | { readonly kind: "clock_asked"; readonly outcome: "corrected" | "unchanged" }
   | { readonly kind: "minted"; readonly keyId: string; readonly expSeconds: number }
   | { readonly kind: "sign_failed"; readonly because: string }
   /** A CONNECT was accepted. */

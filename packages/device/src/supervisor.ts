@@ -2,13 +2,13 @@
  * The supervisor: keeps a token in use, and a connection that rests on it.
  *
  * A renewal goes the shortest way the bridge offers. In MQTT 5 the new token is given within the connection, while
- * everything else goes on; otherwise by a second connection, made in time. One step is under way at once: minting,
- * an AUTH, an attempt to connect, or the wait for the next of them. A step that fails is tried again while the old
- * token lasts, the sooner the less that has left.
+ * everything else goes on; otherwise by a second connection, made in time. One step is under way at once: asking the
+ * clock, minting, an AUTH, an attempt to connect, or the wait for the next of them. A step that fails is tried again
+ * while the old token lasts, the sooner the less that has left; without a connection, by the backoff of its cause.
  *
  * Left to others: believing a clock (`ports.time`), minting (`token/token-keeper.ts`), when a renewal is due
- * (`token/renewal-plan.ts`), one connection in place of another (`session/changeover.ts`), and what is published
- * (`publisher.ts`).
+ * (`token/renewal-plan.ts`), what an answer means (`session/refusal.ts`), one connection in place of another
+ * (`session/changeover.ts`), and what is published (`publisher.ts`).
  */
 import { type AgentHandlers, deliver } from "./downlink.ts";
 import { OneTimer } from "./one-timer.ts";
@@ -17,25 +17,25 @@ import type { AgentPorts } from "./ports.ts";
 import type { Publisher, PublisherCounts } from "./publisher.ts";
 import { RenewalInSession } from "./renewal-in-session.ts";
 import { AuthenticationForm } from "./session/authentication-form.ts";
-import { Backoff } from "./session/backoff.ts";
-import { Changeover } from "./session/changeover.ts";
+import { Backoff, type BackoffCause } from "./session/backoff.ts";
+import { Changeover, settleMillisMax } from "./session/changeover.ts";
 import type { Connection, ConnectionReport } from "./session/connection.ts";
 import { reauthenticationPauseMillis } from "./session/reauthentication.ts";
-import { type RefusalAction, refusalOfConnack, refusalOfDisconnect } from "./session/refusal.ts";
+import { backoffCauseOf, type RefusalAction, refusalOfConnack } from "./session/refusal.ts";
+import { findRememberedForm } from "./session/remembered-form.ts";
+import { causeOfFailedAttempt, judgeEnd } from "./session/verdict.ts";
 import { Standing } from "./standing.ts";
 import type { AgentEvent, AgentStatus, RenewalKind } from "./status.ts";
 import { RenewalPlan } from "./token/renewal-plan.ts";
-import {
-  createTokenKeeper,
-  type DeviceToken,
-  type MintAnswer,
-  type TokenKeeper,
-} from "./token/token-keeper.ts";
+import type { DeviceToken } from "./token/token-keeper.ts";
+import { type SupplyAnswer, TokenSupply } from "./token/token-supply.ts";
 
 /** How soon an unbelieved clock is asked again. */
 export const clockRetryMillis = 1_000;
 /** However little time a token has left, a failed renewal is not repeated sooner. */
 export const hurryMillisMin = 1_000;
+/** From a link that is up to a CONNECT that is judged: what is in flight is let settle, and then a second. */
+export const presentationMillis = settleMillisMax + 1_000;
 /** A bridge's deadline is met to a second, and our clock and its may differ by some of that. */
 export const expirySlackMillis = 2_000;
 
@@ -43,7 +43,7 @@ export class Supervisor {
   readonly #ports: AgentPorts;
   readonly #settings: AgentSettings;
   readonly #handlers: AgentHandlers;
-  readonly #keeper: TokenKeeper;
+  readonly #supply: TokenSupply;
   readonly #plan: RenewalPlan;
   readonly #publisher: Publisher;
   readonly #backoff: Backoff;
@@ -56,7 +56,6 @@ export class Supervisor {
   readonly #timer: OneTimer;
 
   #phase: "new" | "running" | "stopped" = "new";
-  #isMinting = false;
 
   constructor(
     ports: AgentPorts,
@@ -76,13 +75,12 @@ export class Supervisor {
       this.#takeReport(connection, report),
     );
     this.#backoff = new Backoff(ports.random);
-    this.#form = new AuthenticationForm(settings.protocolVersion);
+    this.#form = new AuthenticationForm(settings.protocolVersion, findRememberedForm(ports, settings));
     this.#plan = new RenewalPlan({ ...settings, pauseMillis: reauthenticationPauseMillis }, ports.random);
-    this.#keeper = createTokenKeeper(ports, {
-      project: settings.project,
-      devicePath: settings.clientIdentifier,
-      lifetimeSeconds: settings.lifetimeSeconds,
-    });
+    const { project, clientIdentifier: devicePath, lifetimeSeconds } = settings;
+    this.#supply = new TokenSupply(ports, { project, devicePath, lifetimeSeconds }, (outcome) =>
+      tell({ kind: "clock_asked", outcome }),
+    );
   }
 
   get isStopped(): boolean {
@@ -100,8 +98,8 @@ export class Supervisor {
     if (this.#phase === "stopped") return;
     this.#phase = "stopped";
     this.#timer.clear();
-    this.#keeper.cancel();
-    this.#isMinting = false;
+    this.#supply.cancel();
+    this.#standing.backOffNoMore();
     this.#inSession.forget();
     this.#changeover.leave();
     this.#standing.gap.forget();
@@ -120,8 +118,8 @@ export class Supervisor {
     const token = current?.token ?? this.#plan.token;
     const { window } = this.#plan;
     return {
-      ...this.#standing.facts,
-      ...(token === undefined || this.#standing.facts.connects === 0
+      ...this.#standing.facts(this.#now()),
+      ...(token === undefined || this.#standing.connects === 0
         ? undefined
         : { tokenRemainingSeconds: Math.max(0, (token.expiresMillis - this.#now()) / 1000) }),
       ...(current === undefined ? undefined : { renewal: this.#renewalKind(current.connection) }),
@@ -139,6 +137,7 @@ export class Supervisor {
   /** Takes the next step towards a newer token in use: with the token at hand while its renewal is not due. */
   #attempt(): void {
     this.#timer.clear();
+    this.#standing.backOffNoMore();
     if (this.#phase !== "running") return;
     const { token, dueMillis } = this.#plan;
     if (token !== undefined && this.#now() < dueMillis) this.#use(token);
@@ -155,32 +154,40 @@ export class Supervisor {
   }
 
   #mint(): void {
-    this.#isMinting = true;
+    this.#supply.ask((answer) => this.#takeMinted(answer));
     this.#showState();
-    this.#keeper.mint((answer) => {
-      this.#isMinting = false;
-      this.#takeMinted(answer);
-    });
   }
 
-  #takeMinted(answer: MintAnswer): void {
+  #takeMinted(answer: SupplyAnswer): void {
+    if (answer.kind === "minted" || answer.kind === "failed") this.#standing.waitNoMore();
     switch (answer.kind) {
-      case "minted": {
+      case "minted":
         this.#plan.minted(answer.token);
         this.#tell({ kind: "minted", keyId: this.#ports.signer.keyId, expSeconds: answer.token.exp });
         this.#use(answer.token);
         return;
-      }
       case "waiting_for_clock":
+        this.#standing.wait(answer.because);
+        if (this.#useOld()) return;
         this.#setTimer(clockRetryMillis, () => this.#attempt());
-        this.#tell({ kind: "waiting_for_clock", because: answer.because });
-        if (this.#changeover.current === undefined) this.#standing.enter("waiting_for_clock");
+        this.#showState();
         return;
       case "failed":
         this.#tell({ kind: "sign_failed", because: answer.because });
-        this.#tryLater("retry");
+        if (!this.#useOld()) this.#tryLater("no_key");
+        return;
+      case "clock_unchanged":
+        this.#tryLater("refused");
         return;
     }
+  }
+
+  /** No new token can be had, and the connection was lost: the token before serves on while it lasts. */
+  #useOld(): boolean {
+    const { token } = this.#plan;
+    if (this.#changeover.current !== undefined || token === undefined || !this.#isSafe(token)) return false;
+    this.#open(token);
+    return true;
   }
 
   /** Within the present connection if it may be, else by the next. */
@@ -197,6 +204,7 @@ export class Supervisor {
   #open(token: DeviceToken): void {
     // A listener may have stopped the agent from within an event.
     if (this.#phase !== "running") return;
+    this.#form.recall(token.iat);
     this.#changeover.open(token, this.#form.name);
     this.#showState();
   }
@@ -210,11 +218,11 @@ export class Supervisor {
         this.#takeAccepted(report);
         return;
       case "refused":
-        this.#takeRefusal(report.reasonCode);
+        this.#takeRefusal(report);
         return;
       case "unreachable":
         this.#tell({ kind: "connection_lost", because: report.because });
-        this.#nextFailed("retry");
+        this.#nextFailed("network");
         return;
       case "ended":
         this.#takeEnd(connection, report);
@@ -242,6 +250,12 @@ export class Supervisor {
 
   /** What cannot be sent from now on until the CONNACK waits because of a credential. */
   #linkOpened(): void {
+    const { nextToken } = this.#changeover;
+    // The link took so long that the token may be refused by now: it is not worth asking.
+    if (nextToken !== undefined && !this.#isSafe(nextToken)) {
+      this.#nextFailed("network");
+      return;
+    }
     if (this.#changeover.current !== undefined) this.#standing.gap.open(this.#now());
     this.#changeover.opened();
   }
@@ -250,14 +264,15 @@ export class Supervisor {
     const change = this.#changeover.accepted();
     if (change === undefined) return;
     const { old, token, isHandover } = change;
-    const isRenewal = old !== undefined || this.#standing.gap.isOpen;
+    const isReplacement = old !== undefined || this.#standing.gap.isOpen;
     const gapMillis = this.#standing.gap.close(this.#now());
-    if (old !== undefined) this.#backoff.connectionEnded(this.#now() - old.acceptedMillis);
-    this.#form.accepted();
+    this.#form.accepted(token.iat);
     if (isResumed) this.#publisher.goOn(resent);
     else this.#publisher.startOver();
     this.#planRenewal(token, hints);
     const by = isHandover && isResumed ? "handover" : "reconnect";
+    // A token that serves on because a newer one was refused is no new one.
+    const isRenewal = isReplacement && !this.#plan.hasFallenBack;
     this.#standing.connected(gapMillis, isRenewal ? by : undefined);
     this.pump();
   }
@@ -281,86 +296,114 @@ export class Supervisor {
 
   #planRenewal(token: DeviceToken, hints: Extract<ConnectionReport, { kind: "accepted" }>["hints"]): void {
     this.#plan.accepted(token, hints, this.#now());
+    if (!this.#plan.hasFallenBack) this.#supply.taken();
     this.#setTimer(Math.max(0, this.#plan.dueMillis - this.#now()), () => this.#renew());
   }
 
-  #takeRefusal(reasonCode: number): void {
+  #takeRefusal(report: Extract<ConnectionReport, { kind: "refused" }>): void {
+    const { reasonCode, hint, refusedFor } = report;
     const refusal = refusalOfConnack(this.#settings.protocolVersion, reasonCode);
-    if (this.#form.refused(reasonCode)) {
+    // Who says what time it is is our own bridge, which knows the method: this is about the token.
+    const isOurBridge = hint !== undefined || refusedFor !== undefined;
+    if (!isOurBridge && this.#form.refused(reasonCode)) {
       this.#tell({ kind: "refused", reasonCode, sentence: refusal.sentence, action: "retry" });
       const token = this.#dropNext();
       if (token !== undefined) this.#open(token);
       this.pump();
       return;
     }
-    if (refusal.action === "mint") this.#plan.refused();
     this.#standing.refused(reasonCode, refusal);
-    this.#nextFailed(refusal.action);
+    if (refusal.action !== "mint") {
+      this.#nextFailed(backoffCauseOf[refusal.action]);
+      return;
+    }
+    this.#plan.refused();
+    if (this.#supply.refused(report)) {
+      this.#dropNext();
+      this.#attempt();
+      this.pump();
+      return;
+    }
+    this.#nextFailed("refused");
   }
 
   #takeEnd(connection: Connection, end: Extract<ConnectionReport, { kind: "ended" }>): void {
     const because = connection.linkBecause === "" ? end.because : `${end.because}: ${connection.linkBecause}`;
     if (this.#changeover.isNext(connection)) {
       this.#tell({ kind: "connection_lost", because });
-      this.#nextFailed(end.because === "not_served" ? "wait" : "retry");
+      this.#nextFailed(causeOfFailedAttempt(end.because));
       return;
     }
     const lost = this.#changeover.lost(connection);
     if (lost === undefined) return;
-    const { token, acceptedMillis } = lost;
+    const { token, sinceMillis } = lost;
     const presented = this.#inSession.ended(end.because);
 
     this.#tell({ kind: "connection_lost", because });
-    this.#backoff.connectionEnded(this.#now() - acceptedMillis);
-    const action = this.#judgeEnd(end);
+    const heldMillis = this.#now() - sinceMillis;
+    this.#backoff.connectionEnded(heldMillis);
+    const { action, cause, refusal } = judgeEnd(end, heldMillis);
+    if (refusal !== undefined && end.reasonCode !== undefined) {
+      this.#standing.refused(end.reasonCode, refusal);
+    }
     if (presented?.isRefused === true) {
-      this.#replaceRefused(action, presented.token, token);
+      this.#replaceRefused(action, presented.token, token, end);
       return;
     }
     if (action === "mint" && this.#plan.token === token) this.#plan.refused();
+    if (end.refusedFor !== undefined && this.#isSafe(token)) this.#supply.doubtClock(undefined);
     // Losing the connection because the token ran out is the credential's doing, and counts as its gap.
     if (action === "mint" || this.#hasRunOut(token)) this.#standing.gap.open(this.#now());
-    if (this.#isMinting || this.#changeover.isUnderWay) {
+    if (this.#supply.isUnderWay || this.#changeover.isUnderWay) {
       this.#showState();
       return;
     }
-    this.#tryLater(action);
+    this.#tryLater(cause);
   }
 
   /**
    * A re-authentication cost the connection. At once another: with the old token while that lasts if the new one was
-   * refused, else with the new one; whatever the bridge has against an AUTH is nothing against a CONNECT.
+   * refused, else with the new one; whatever the bridge has against an AUTH is nothing against a CONNECT. Only a
+   * bridge that is busy is given its time.
    */
-  #replaceRefused(action: RefusalAction, presented: DeviceToken, old: DeviceToken): void {
+  #replaceRefused(
+    action: RefusalAction,
+    presented: DeviceToken,
+    old: DeviceToken,
+    { refusedFor }: Extract<ConnectionReport, { kind: "ended" }>,
+  ): void {
     this.#standing.gap.open(this.#now());
+    if (action === "retry") {
+      this.#tryLater("busy");
+      return;
+    }
     if (action !== "mint") {
       this.#open(presented);
       return;
     }
     this.#plan.refused();
-    if (this.#hasRunOut(old)) {
-      this.#tryLater(action);
+    if (refusedFor !== undefined) this.#supply.doubtClock(undefined);
+    if (!this.#isSafe(old)) {
+      this.#tryLater("refused");
       return;
     }
     this.#plan.fallBack(old);
     this.#open(old);
   }
 
-  #hasRunOut(token: DeviceToken): boolean {
-    return this.#now() >= token.expiresMillis - expirySlackMillis;
+  /** No bridge with a right clock refuses it for its age, if it is presented now. */
+  #isSafe(token: DeviceToken): boolean {
+    return this.#now() < token.safeMillis - presentationMillis;
   }
 
-  #judgeEnd(end: Extract<ConnectionReport, { kind: "ended" }>): RefusalAction {
-    if (end.because !== "bridge_disconnected" || end.reasonCode === undefined) return "reconnect";
-    const refusal = refusalOfDisconnect(end.reasonCode);
-    this.#standing.refused(end.reasonCode, refusal);
-    return refusal.action;
+  #hasRunOut(token: DeviceToken): boolean {
+    return this.#now() >= token.safeMillis - expirySlackMillis;
   }
 
   /** The attempt is over. The present connection, if it lives, sends again. */
-  #nextFailed(action: RefusalAction): void {
+  #nextFailed(cause: BackoffCause): void {
     this.#dropNext();
-    this.#tryLater(action);
+    this.#tryLater(cause);
     this.pump();
   }
 
@@ -370,10 +413,10 @@ export class Supervisor {
     return token;
   }
 
-  #tryLater(action: RefusalAction): void {
-    const wait = action === "wait" ? this.#backoff.nextSeldom() : this.#backoff.next();
-    const delay = Math.min(wait, this.#hurryMillis());
+  #tryLater(because: BackoffCause): void {
+    const delay = Math.min(this.#backoff.next(because), this.#hurryMillis());
     this.#setTimer(delay, () => this.#attempt());
+    this.#standing.backOff(because, this.#now() + delay);
     this.#showState();
   }
 
@@ -381,7 +424,7 @@ export class Supervisor {
   #hurryMillis(): number {
     const { current } = this.#changeover;
     if (current === undefined) return Number.POSITIVE_INFINITY;
-    return Math.max(hurryMillisMin, (current.token.expiresMillis - this.#now()) / 4);
+    return Math.max(hurryMillisMin, (current.token.safeMillis - this.#now()) / 4);
   }
 
   #deliver(connection: Connection, message: Extract<ConnectionReport, { kind: "config" | "command" }>): void {
@@ -398,16 +441,12 @@ export class Supervisor {
   /** The state that follows from what is under way. */
   #showState(): void {
     if (this.#phase !== "running") return;
-    const isTrying = this.#isMinting || this.#changeover.isUnderWay || this.#inSession.isUnderWay;
-    if (this.#changeover.current !== undefined) {
-      this.#standing.enter(isTrying ? "renewing" : "connected");
-      return;
-    }
-    if (this.#isMinting) {
-      this.#standing.enter("minting");
-      return;
-    }
-    this.#standing.enter(this.#changeover.isUnderWay ? "connecting" : "backing_off");
+    this.#standing.show({
+      isConnected: this.#changeover.current !== undefined,
+      isMinting: this.#supply.isUnderWay,
+      isConnecting: this.#changeover.isUnderWay,
+      isReauthenticating: this.#inSession.isUnderWay,
+    });
   }
 
   #setTimer(delayMillis: number, run: () => void): void {

@@ -12,7 +12,7 @@ import { commandPort } from "../src/atecc608/command-port.ts";
 import { opcodes } from "../src/atecc608/opcodes.ts";
 import type { ChipTime, I2cBus } from "../src/bus.ts";
 import { nodeSimCrypto } from "../src/host/node/sim-crypto.ts";
-import { Atecc608, ChipError, type ReadingStyle } from "../src/signer.ts";
+import { Atecc608, ChipError, type ReadingStyle, slotSigner } from "../src/signer.ts";
 import type { ChipSim } from "../src/sim/chip-sim.ts";
 import { slotOffset } from "../src/sim/eeprom.ts";
 import type { FaultPlan } from "../src/sim/faults.ts";
@@ -145,6 +145,25 @@ test("callers at the same time each get the answer to their own question", async
 });
 
 /** A chip, a driver, and somebody who knows what is in the chip. */
+test("a chip that traffic for another device woke by accident signs all the same, whenever that was", async () => {
+  for (const profile of ["typical", "worst"] as const) {
+    for (let millis = 0; millis <= 1_400; millis += 50) {
+      const sim = testChip({ profile });
+      const bus = simBus(sim);
+      const signer = slotSigner(new Atecc608(bus, { time: bus }), { slot: 0, keyId: "slot-0" });
+      await signer.signDigest(fromHex(trace.digest));
+      // Long enough for the driver to take the chip for asleep; then zeros that were meant for a clock.
+      sim.advanceMicros(25_000_000);
+      sim.write(0x00, Uint8Array.of(0x00), 100_000);
+      sim.advanceMicros(millis * 1_000);
+
+      const signature = await signer.signDigest(fromHex(trace.digest));
+
+      assert.equal(signature.length, 64, `${millis} ms after it`);
+    }
+  }
+});
+
 class Bench {
   readonly failures: string[] = [];
   readonly #sim: ChipSim;

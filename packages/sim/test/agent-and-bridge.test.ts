@@ -94,11 +94,11 @@ for (const { name, agent } of manners) {
   test(`${name}: a broken link costs no acknowledged message, and what was in flight is sent again`, async () => {
     const { house, tenant } = await arrangeConnected({ agent });
     const acknowledged: string[] = [];
-    const texts = publishEvery(house, tenant, 100, 100, acknowledged);
+    const texts = publishEvery(house, tenant, 500, 100, acknowledged);
 
-    for (const at of [1_050, 4_020, 7_010])
+    for (const at of [1_050, 17_020, 41_010])
       house.world.timers.after(at, () => tenant.dialer.cut("ECONNRESET"));
-    await house.world.run(60_000);
+    await house.world.run(120_000);
 
     assert.deepEqual([...acknowledged].sort(), [...texts].sort());
     assert.deepEqual(new Set(await house.pullAll()), new Set(texts));

@@ -16,6 +16,7 @@ import {
   type AgentPorts,
   clockTime,
   createAgent,
+  type TimeHint,
 } from "@mayfly/device";
 import {
   type BridgeObserver,
@@ -31,6 +32,8 @@ import { createP256Verifier } from "./p256-verifier.ts";
 export const registry = { project: "mayfly", location: "here", registry: "lamps" } as const;
 /** As a chip needs for one signature. */
 export const signMillis = 80;
+/** As a few exchanges with a time server need. */
+export const correctionMillis = 200;
 
 export interface HouseOptions {
   readonly seed: string;
@@ -50,7 +53,15 @@ export interface Tenant {
   readonly events: AgentEvent[];
   readonly key: KeyRecord;
   /** How the device's signer and clock behave; tests change them. */
-  readonly conduct: { clockBecause: string | undefined; clockOffsetSeconds: number; signerIsBroken: boolean };
+  readonly conduct: {
+    clockBecause: string | undefined;
+    clockOffsetSeconds: number;
+    signerIsBroken: boolean;
+    /** Each time the clock was asked to correct itself, and with which hint. */
+    readonly corrections: (TimeHint | undefined)[];
+    /** What it does then; `undefined` for no answer at all. */
+    correct: () => "corrected" | "unchanged" | undefined;
+  };
 }
 
 export type House = Awaited<ReturnType<typeof arrangeHouse>>;
@@ -60,18 +71,20 @@ export async function arrangeHouse(options: HouseOptions) {
   const log = createEventLog(world.clock, { digest: (bytes) => createHash("sha256").update(bytes).digest() });
   const store = createMemoryRegistryStore({ clock: world.clock, random: world.random("registry") });
   const backbone = createMemoryBackbone({ clock: world.clock, timers: world.timers, commitMillis: 4 });
-  const bridge = createBridge(
-    {
-      clock: world.clock,
-      timers: world.timers,
-      random: world.random("bridge"),
-      registry: store,
-      backbone,
-      verifier: createP256Verifier(),
-      observer: observe((line) => log.add("bridge", line)),
-    },
-    {},
-  );
+  const openBridge = (name: string) =>
+    createBridge(
+      {
+        clock: world.clock,
+        timers: world.timers,
+        random: world.random(name),
+        registry: store,
+        backbone,
+        verifier: createP256Verifier(),
+        observer: observe((line) => log.add("bridge", line)),
+      },
+      {},
+    );
+  let bridge = openBridge("bridge");
   const network = createNetwork(world, {
     latencyMillis: { least: 5, most: 40 },
     ...(options.pieceBytesMax === undefined ? undefined : { pieceBytesMax: options.pieceBytesMax }),
@@ -121,6 +134,8 @@ export async function arrangeHouse(options: HouseOptions) {
       clockBecause: undefined,
       clockOffsetSeconds: 0,
       signerIsBroken: false,
+      corrections: [],
+      correct: () => "unchanged",
     };
     const dialer = network.createDialer(id, (link) => bridge.open(link, { remoteAddress: id }));
     const wall = { wallSeconds: () => world.clock.wallSeconds() + conduct.clockOffsetSeconds };
@@ -148,6 +163,11 @@ export async function arrangeHouse(options: HouseOptions) {
           conduct.clockBecause === undefined
             ? time.readiness()
             : { kind: "waiting", because: conduct.clockBecause },
+        correct: (hint, settle) => {
+          conduct.corrections.push(hint);
+          const outcome = conduct.correct();
+          if (outcome !== undefined) world.timers.after(correctionMillis, () => settle(outcome));
+        },
       },
       connect: dialer.connect,
     };
@@ -184,7 +204,23 @@ export async function arrangeHouse(options: HouseOptions) {
     }
   }
 
-  return { world, log, store, backbone, bridge, tenants, pullAll };
+  /** Another process in the bridge's place, with what was durable of it. Links of the one before are not ended by this. */
+  function replaceBridge(): void {
+    bridge = openBridge("bridge, again");
+  }
+
+  return {
+    world,
+    log,
+    store,
+    backbone,
+    get bridge() {
+      return bridge;
+    },
+    replaceBridge,
+    tenants,
+    pullAll,
+  };
 }
 
 /** The one tenant of a house of one. */

@@ -11,10 +11,12 @@ import {
   type AgentEvent,
   type AgentHandlers,
   type AgentOptions,
+  type AgentPorts,
+  type Connect,
   clockTime,
   createAgent,
 } from "@mayfly/device";
-import { createNetwork, createWorld } from "@mayfly/sim";
+import { createNetwork, createWorld, type World } from "@mayfly/sim";
 
 /** One Network Connection as the script sees it. */
 export interface ScriptedLink {
@@ -39,9 +41,12 @@ export function arrangeScript(
   script: Script,
   options: Partial<AgentOptions> = {},
   handlers: AgentHandlers = {},
+  /** In place of an exact clock, a chip that signs at once and no store. */
+  ports: (world: World, connect: Connect) => Partial<AgentPorts> = () => ({}),
+  seed = "scripted",
 ) {
   const { protocolVersion = 5 } = options;
-  const world = createWorld({ seed: "scripted" });
+  const world = createWorld({ seed });
   const network = createNetwork(world, { latencyMillis: { least: 5, most: 5 } });
   const heard: Heard[] = [];
   const links: ScriptedLink[] = [];
@@ -74,6 +79,7 @@ export function arrangeScript(
       signer: { keyId: "k", signDigest: async () => new Uint8Array(64).fill(1) },
       time: clockTime(world),
       connect: dialer.connect,
+      ...ports(world, dialer.connect),
     },
     { project: "p", location: "l", registry: "lamps", device: "lamp", ...options },
     handlers,

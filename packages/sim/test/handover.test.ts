@@ -313,7 +313,7 @@ test("after a broken link the Session goes on with an ordinary CONNECT, and what
   publish("a", acknowledged);
   await world.run(100);
   dialer.cut("ECONNRESET");
-  await world.run(2_000);
+  await world.run(6_000);
 
   assert.equal(of("connect")[1]?.packet.userName, "mayfly/1");
   assert.deepEqual(told(2), ["connect", "publish 2 a dup"]);

@@ -3,6 +3,7 @@
  *
  * A device in a process: what the demo starts five of, and a stand-in for firmware that is not there yet.
  */
+import { dirname, resolve } from "node:path";
 import { isEventSubfolder } from "@mayfly/core";
 import type { Agent, AgentOptions } from "@mayfly/device";
 import type { TlsTarget } from "@mayfly/device/node";
@@ -12,13 +13,14 @@ import { registryOf } from "../connection.ts";
 import type { AgentLine, AgentPayload } from "../demo/agent-line.ts";
 import { SequenceSet } from "../demo/sequence-set.ts";
 import { CommandFailure } from "../failure.ts";
-import { durationSeconds, newCommand, outputOf, repeated, required, seconds, wholeNumber } from "../flags.ts";
+import { durationSeconds, newCommand, outputOf, repeated, seconds, wholeNumber } from "../flags.ts";
 import { monotonicMillis, sleep, wallSeconds } from "../host/clock.ts";
 import { findEndpoints, readEndpointsFile } from "../host/endpoints.ts";
 import { environmentSettings } from "../host/environment.ts";
 import { readText } from "../host/files.ts";
 import { anyAbort, standardInputEnd, stopSignal } from "../host/signals.ts";
 import { splitKeyFlag } from "../key-flag.ts";
+import { addAgentStatusCommand } from "./agent-status.ts";
 
 /** How long an agent that was told to end waits for what is on its way. */
 const DRAIN_MILLIS_MAX = 3_000;
@@ -26,9 +28,10 @@ const REPORT_MILLIS = 1_000;
 
 interface AgentFlags {
   readonly json?: true;
+  readonly config?: string;
   readonly endpoints?: string;
   readonly registry?: string;
-  readonly device: string;
+  readonly device?: string;
   readonly key?: readonly string[];
   readonly chipSocket?: ChipPlace;
   readonly slot?: number;
@@ -42,11 +45,17 @@ interface AgentFlags {
 }
 
 export function addAgentCommand(program: Command): void {
+  const agent = newCommand("agent", "be a device: keep a session, as a service or with a counter to publish");
+  addAgentStatusCommand(agent);
   program.addCommand(
-    newCommand("agent", "be a device: keep a session and publish a counter until told to end")
+    agent
+      .option(
+        "--config <FILE>",
+        "run as a service with these settings: other programs publish over its socket",
+      )
       .option("--endpoints <FILE>", "endpoints.json of the server (default: of the data folder)")
       .option("--registry <REGISTRY>", "registry: id or full name (default: the one in the endpoints file)")
-      .option("--device <ID>", required("device id or numId"))
+      .option("--device <ID>", "device id or numId (required without --config)")
       .option("--key <FILE:SLOT>", "private key in PEM, and its slot; may be repeated", repeated)
       .option(
         "--chip-socket <PATH|HOST:PORT>",
@@ -72,8 +81,19 @@ export function addAgentCommand(program: Command): void {
   );
 }
 
-async function runAgent(flags: AgentFlags): Promise<void> {
+async function runAgent(flags: AgentFlags, command: Command): Promise<void> {
   const stop = flags.stopWithStdin === true ? anyAbort(stopSignal(), standardInputEnd()) : stopSignal();
+  if (flags.config !== undefined) {
+    await runService(flags.config, command, stop);
+    return;
+  }
+  const { device } = flags;
+  if (device === undefined) {
+    throw new CommandFailure(
+      "usage",
+      "no device is named; give --device ID, or --config FILE to run as a service",
+    );
+  }
   const output = outputOf(flags);
   if (flags.subfolder !== undefined && !isEventSubfolder(flags.subfolder)) {
     throw new CommandFailure(
@@ -97,7 +117,7 @@ async function runAgent(flags: AgentFlags): Promise<void> {
     ...hostAndPort(endpoints.mqtts),
     caPem,
     ...registryOf(flags, endpoints),
-    device: flags.device,
+    device,
     // In 3.1.1 the Session is kept, so that a renewal hands it over.
     ...(flags.mqtt === 4 ? { protocolVersion: 4, cleanSession: false } : { protocolVersion: 5 }),
     lifetimeSeconds: flags.lifetime,
@@ -112,7 +132,7 @@ async function runAgent(flags: AgentFlags): Promise<void> {
     const { state, keyId, slot, tokenRemainingSeconds, renewal, lastRefusal, ...status } = agent.status();
     const line: AgentLine = {
       at: new Date(wallSeconds() * 1000).toISOString(),
-      id: flags.device,
+      id: device,
       state,
       ...(slot === undefined ? {} : { slot }),
       keyId,
@@ -182,6 +202,27 @@ async function runAgent(flags: AgentFlags): Promise<void> {
   agent.stop();
   report();
   await release();
+}
+
+/** The settings file says everything: a flag beside it would be a second opinion. */
+async function runService(file: string, command: Command, stop: AbortSignal): Promise<void> {
+  const given = command.options.filter(
+    (option) =>
+      command.getOptionValueSource(option.attributeName()) === "cli" &&
+      !["--config", "--json", "--stop-with-stdin"].includes(option.long ?? ""),
+  );
+  if (given.length > 0) {
+    const flags = given.map(({ long }) => long).join(", ");
+    throw new CommandFailure(
+      "usage",
+      `with --config the settings file says what ${flags} would; leave it out`,
+    );
+  }
+  const [{ parseAgentServiceSettings }, { runAgentService }] = await Promise.all([
+    import("../agent-service/settings.ts"),
+    import("../host/agent-service.ts"),
+  ]);
+  await runAgentService(parseAgentServiceSettings(await readText(file), dirname(resolve(file))), stop);
 }
 
 /** What signs: a key file, or a slot of a chip. */

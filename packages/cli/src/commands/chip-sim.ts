@@ -1,9 +1,11 @@
 /**
- * `mayfly chip sim`: a simulated chip behind a socket, for host libraries in any language and for the demo.
+ * `mayfly chip sim`: a simulated chip behind a socket, with a simulated clock chip beside it where one is wanted, for
+ * host libraries in any language and for the demo.
  */
 import type { Command } from "commander";
-import { newCommand, oneOf, outputOf, required, wholeNumber } from "../flags.ts";
-import { startChipSim } from "../host/chip-sim.ts";
+import { CommandFailure } from "../failure.ts";
+import { decimal, instantSeconds, newCommand, oneOf, outputOf, required, wholeNumber } from "../flags.ts";
+import { type RtcOrder, startChipSim } from "../host/chip-sim.ts";
 import { anyAbort, standardInputEnd, stopSignal } from "../host/signals.ts";
 
 interface ChipSimFlags {
@@ -15,6 +17,10 @@ interface ChipSimFlags {
   readonly seed?: number;
   readonly trace?: true;
   readonly realTime?: true;
+  readonly rtc?: true;
+  readonly rtcPpm?: number;
+  readonly rtcOscillatorStopped?: true;
+  readonly rtcTime?: number;
   readonly stopWithStdin?: true;
 }
 
@@ -39,6 +45,16 @@ export function addChipSimCommand(group: Command): void {
       .option("--trace", "print each transaction on stderr")
       .option("--real-time", "take as long as silicon does; without it only virtual time passes")
       .option(
+        "--rtc",
+        "put a DS3231 clock chip on the same bus, at 0x68; it shows this machine's time at first",
+      )
+      .option("--rtc-ppm <N>", "how fast the clock chip runs, parts per million", decimal(-200, 200))
+      .option(
+        "--rtc-oscillator-stopped",
+        "the clock chip's battery was empty: flag OSF is set, the year is 2000",
+      )
+      .option("--rtc-time <INSTANT>", "what the clock chip shows at first, UTC, 2000 to 2099", instantSeconds)
+      .option(
         "--stop-with-stdin",
         "end when standard input closes, for programs that start chips of their own",
       )
@@ -49,6 +65,7 @@ export function addChipSimCommand(group: Command): void {
 async function runChipSim(flags: ChipSimFlags): Promise<void> {
   const stop = flags.stopWithStdin === true ? anyAbort(stopSignal(), standardInputEnd()) : stopSignal();
   const output = outputOf(flags);
+  const rtc = rtcOf(flags);
   const sim = await startChipSim({
     socket: flags.socket,
     kind: flags.kind,
@@ -56,6 +73,7 @@ async function runChipSim(flags: ChipSimFlags): Promise<void> {
     realTime: flags.realTime === true,
     ...(flags.image === undefined ? {} : { imageFile: flags.image }),
     ...(flags.seed === undefined ? {} : { seed: flags.seed }),
+    ...(rtc === undefined ? {} : { rtc }),
     ...(flags.trace === true ? { trace: output.remark } : {}),
   });
   output.result({ ready: true, socket: sim.address }, () => `ready  chip simulator at ${sim.address}`);
@@ -65,4 +83,18 @@ async function runChipSim(flags: ChipSimFlags): Promise<void> {
     });
   }
   await sim.close();
+}
+
+/** @throws {CommandFailure} usage: a clock chip is described and none is wanted. */
+function rtcOf(flags: ChipSimFlags): RtcOrder | undefined {
+  const { rtcPpm, rtcOscillatorStopped, rtcTime } = flags;
+  if (flags.rtc !== true) {
+    if (rtcPpm === undefined && rtcOscillatorStopped === undefined && rtcTime === undefined) return undefined;
+    throw new CommandFailure("usage", "--rtc is missing: there is no clock chip without it");
+  }
+  return {
+    ppm: rtcPpm ?? 0,
+    isOscillatorStopped: rtcOscillatorStopped === true,
+    ...(rtcTime === undefined ? {} : { startsAtSeconds: rtcTime }),
+  };
 }

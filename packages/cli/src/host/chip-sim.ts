@@ -1,11 +1,13 @@
 /**
- * A simulated chip on a socket of this machine, with its image in a file.
+ * A simulated chip on a socket of this machine, with its image in a file, and beside it a clock chip where one is wanted.
  */
 import { rm, stat } from "node:fs/promises";
 import { connect } from "node:net";
 import { dirname, resolve } from "node:path";
+import type { Ds3231Sim } from "@mayfly/device/ds3231-sim";
 import type { ImageName } from "@mayfly/secure-element/sim";
 import { CommandFailure } from "../failure.ts";
+import { wallSeconds } from "./clock.ts";
 import { fileExists, makeOwnFolder } from "./files.ts";
 
 export interface ChipSimOrder {
@@ -18,7 +20,18 @@ export interface ChipSimOrder {
   readonly profile: "typical" | "worst";
   readonly seed?: number;
   readonly realTime: boolean;
+  /** A DS3231 on the same bus. */
+  readonly rtc?: RtcOrder;
   readonly trace?: (line: string) => void;
+}
+
+export interface RtcOrder {
+  /** How fast its crystal runs at 25 °C. */
+  readonly ppm: number;
+  /** As after a battery that was empty: OSF is set. */
+  readonly isOscillatorStopped: boolean;
+  /** What it shows at the start, 2000 to 2099. Default: this machine's time; stopped, what it shows at first power. */
+  readonly startsAtSeconds?: number;
 }
 
 export interface RunningChipSim {
@@ -51,6 +64,7 @@ export async function startChipSim(order: ChipSimOrder): Promise<RunningChipSim>
     sim,
     listen,
     realTime: order.realTime,
+    ...(order.rtc === undefined ? {} : { devices: [await openRtc(order.rtc)] }),
     ...(trace === undefined ? {} : { trace }),
     ...(imageFile === undefined ? {} : { imageFile }),
   }).catch((error: unknown) => {
@@ -86,6 +100,21 @@ export async function startChipSim(order: ChipSimOrder): Promise<RunningChipSim>
       const reason = error instanceof ImageError ? error.message : "it cannot be read";
       throw new CommandFailure("file_unreadable", `cannot use ${imageFile}: ${reason}`, { cause: error });
     }
+  }
+}
+
+async function openRtc(order: RtcOrder): Promise<Ds3231Sim> {
+  const { createDs3231Sim } = await import("@mayfly/device/ds3231-sim");
+  const { ppm, isOscillatorStopped } = order;
+  const startsAtSeconds = order.startsAtSeconds ?? (isOscillatorStopped ? undefined : wallSeconds());
+  try {
+    return createDs3231Sim({
+      isOscillatorStopped,
+      crystal: { errorPpm: ppm },
+      ...(startsAtSeconds === undefined ? {} : { startsAtSeconds }),
+    });
+  } catch (error) {
+    throw new CommandFailure("usage", `--rtc-time: ${String((error as Error).message)}`, { cause: error });
   }
 }
 

@@ -3,7 +3,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { mkdir, open, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { CommandFailure } from "../failure.ts";
 
@@ -29,21 +29,27 @@ export async function readText(file: string): Promise<string> {
 
 /** The text of a file, or undefined where there is none. */
 export async function readTextIfThere(file: string): Promise<string | undefined> {
+  return (await readBytesIfThere(file))?.toString("utf8");
+}
+
+/** A whole file, or undefined where there is none. */
+export async function readBytesIfThere(file: string): Promise<Buffer | undefined> {
   try {
-    return await readFile(file, "utf8");
+    return await readFile(file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw new CommandFailure("file_unreadable", `cannot read ${file}: ${reasonOf(error)}`, { cause: error });
   }
 }
 
-/** Writes whole or not at all, readable by the owner alone; makes the folder, owner-only, where it is missing. */
-export async function writeSecret(file: string, text: string): Promise<void> {
+/** Writes whole or not at all, through to the disk, readable by the owner alone; makes the folder, owner-only, where it is missing. */
+export async function writeSecret(file: string, content: string | Uint8Array): Promise<void> {
   const draft = `${file}.${randomBytes(4).toString("hex")}.new`;
   try {
     await makeOwnFolder(dirname(file));
-    await writeFile(draft, text, { mode: 0o600, flush: true });
+    await writeFile(draft, content, { mode: 0o600, flush: true });
     await rename(draft, file);
+    await syncFolder(dirname(file));
   } catch (error) {
     throw new CommandFailure("file_unwritable", `cannot write ${file}: ${reasonOf(error)}`, { cause: error });
   }
@@ -62,6 +68,16 @@ export async function writeNewSecret(file: string, text: string): Promise<void> 
 /** Makes a folder only its owner can enter. */
 export async function makeOwnFolder(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
+}
+
+/** A new name in a folder outlives a loss of power only once the folder itself is written. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }
 
 async function readStandardInput(): Promise<Uint8Array> {

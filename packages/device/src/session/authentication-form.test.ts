@@ -20,7 +20,7 @@ test("0x8C settles on the Password, at once and for good", () => {
 
 test("0x8C after the method was accepted settles on the Password as well: the bridge was replaced by an older one", () => {
   const form = new AuthenticationForm(5);
-  form.accepted();
+  form.accepted(0);
 
   assert.equal(form.refused(0x8c), true);
   assert.equal(form.name, "password");
@@ -45,7 +45,7 @@ test("until a form was accepted 0x87 tries the other, at once only the first tim
 
 test("once accepted, 0x87 is about the token and changes nothing", () => {
   const form = new AuthenticationForm(5);
-  form.accepted();
+  form.accepted(0);
 
   assert.equal(form.refused(0x87), false);
   assert.equal(form.name, "method");

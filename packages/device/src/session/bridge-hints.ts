@@ -1,6 +1,6 @@
 /**
- * What the bridge tells beside its answer: its time, the token's accepted `exp`, and when to renew; User Properties
- * of CONNACK and AUTH.
+ * What the bridge tells beside its answer: its time, the token's accepted `exp`, and when to renew, as User Properties
+ * of CONNACK and AUTH; and whether it was for its time that it refused a token, as the Reason String.
  *
  * Hints, not orders: each may be missing, and one that is no number in range is as good as missing. Nothing here
  * moves a clock.
@@ -9,6 +9,9 @@
  */
 import type { NumericDate } from "@mayfly/core";
 import type { Properties } from "@mayfly/core/mqtt";
+
+/** The two refusals that a wrong clock causes; the bridge names no others. */
+export type TimeRefusal = "token_expired" | "token_from_future";
 
 export interface BridgeHints {
   /** The bridge's clock when it answered. */
@@ -33,6 +36,12 @@ export function readBridgeHints(properties: Properties | undefined): BridgeHints
       ? undefined
       : { renewFrom, renewUntil }),
   };
+}
+
+/** @returns Whether the Reason String of a refusal names the time as its cause, in the one word our bridge has for it. */
+export function readTimeRefusal(properties: Properties | undefined): TimeRefusal | undefined {
+  const word = properties?.reasonString;
+  return word === "token_expired" || word === "token_from_future" ? word : undefined;
 }
 
 /** Whole or broken seconds, up to the year 33658. */

@@ -27,7 +27,8 @@ export const settleMillisMax = 250;
 export interface InUse {
   readonly connection: Connection;
   readonly token: DeviceToken;
-  readonly acceptedMillis: number;
+  /** Since when there has been a connection in use without a break. */
+  readonly sinceMillis: number;
 }
 
 interface Next {
@@ -71,6 +72,11 @@ export class Changeover {
   /** The connection that may be given messages. */
   get sender(): Connection | undefined {
     return this.#isFrozen ? undefined : this.#current?.connection;
+  }
+
+  /** Of the connection that is to take over. */
+  get nextToken(): DeviceToken | undefined {
+    return this.#next?.token;
   }
 
   isNext(connection: Connection): boolean {
@@ -126,7 +132,11 @@ export class Changeover {
     this.#timer.clear();
     this.#next = undefined;
     this.#isFrozen = false;
-    this.#current = { connection, token, acceptedMillis: this.#ports.clock.monotonicMillis() };
+    this.#current = {
+      connection,
+      token,
+      sinceMillis: old?.sinceMillis ?? this.#ports.clock.monotonicMillis(),
+    };
     old?.connection.leave();
     return { old, token, isHandover };
   }

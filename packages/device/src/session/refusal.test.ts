@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { refusalOfConnack, refusalOfDisconnect } from "./refusal.ts";
+import { actionOfPuback, refusalOfConnack, refusalOfDisconnect } from "./refusal.ts";
 
 test("a token that was not good enough is replaced, in both versions", () => {
   const actions = [
@@ -29,4 +29,14 @@ test("a code outside the table makes the agent wait, and the sentence names the 
 
   assert.equal(refusal.action, "wait");
   assert.match(refusal.sentence, /238/);
+});
+
+test("a message that a quota or the bridge's own trouble kept out is kept, one that is wrong is dropped", () => {
+  const kept = [0x80, 0x83, 0x91, 0x97].map(actionOfPuback);
+  const dropped = [0x87, 0x90, 0x99, 0xee].map(actionOfPuback);
+  const arrived = [0x00, 0x10].map(actionOfPuback);
+
+  assert.deepEqual(new Set(kept), new Set(["again"]));
+  assert.deepEqual(new Set(dropped), new Set(["drop"]));
+  assert.deepEqual(new Set(arrived), new Set(["done"]));
 });

@@ -1,22 +1,48 @@
 /**
- * What the agent does about each answer that is not "accepted": one table, reason to action.
+ * What the agent does about each answer that is not "accepted": one table, reason to action, and one, action to backoff.
  *
- * `retry`: the bridge is busy or away, try again with backoff. `mint`: the token was not good enough, make a
- * new one for the next try. `wait`: nothing the device does by itself will help soon; try seldom.
- * `reconnect`: an established connection was ended in the ordinary course.
+ * Left to others: how long the backoff is (`backoff.ts`), and whether a refused token was refused for its time
+ * (`token/clock-doubt.ts`).
  */
 import type { reasonCodesOf } from "@mayfly/core/mqtt";
+import type { BackoffCause } from "./backoff.ts";
 
-export type RefusalAction = "retry" | "mint" | "wait" | "reconnect";
+/**
+ * `retry`: the bridge is busy or away; the same token will do. `mint`: the token was not good enough; another is made
+ * for the next try. `wait`: nothing the device does by itself will help soon. `reconnect`: a connection was ended in
+ * the ordinary course. `yield`: another connection of our name took over, and pushing back would go on for ever.
+ */
+export type RefusalAction = "retry" | "mint" | "wait" | "reconnect" | "yield";
+
+/** Which backoff an action goes by; a connection that ends before it was stable is `kicked` instead of `network`. */
+export const backoffCauseOf = {
+  retry: "busy",
+  mint: "refused",
+  wait: "protocol",
+  reconnect: "network",
+  yield: "kicked",
+} as const satisfies Record<RefusalAction, BackoffCause>;
 
 export interface Refusal {
   readonly action: RefusalAction;
   readonly sentence: string;
 }
 
+/**
+ * What a PUBACK makes of a QoS 1 message. `done`: it arrived. `again`: not taken now, and nothing is wrong with it; it is
+ * kept and sent again as a new message, after a pause. `drop`: it will not be taken; it is settled as refused.
+ */
+export type PubackAction = "done" | "again" | "drop";
+
+/** A message that was answered `again` so often is dropped all the same, lest one keep all others from going. */
+export const againTimesMax = 16;
+/** After `again`, nothing is sent for so long: the bridge has no room. */
+export const againPauseMillis = 5_000;
+
 type ConnackCode = Exclude<(typeof reasonCodesOf)["connack"][number], 0>;
 type ReturnCode = Exclude<(typeof reasonCodesOf)["connack311"][number], 0>;
 type DisconnectCode = (typeof reasonCodesOf)["disconnectFromServer"][number];
+type PubackCode = (typeof reasonCodesOf)["puback"][number];
 
 /** CONNACK Reason Codes, MQTT 5.0 §3.2.2.2. */
 const connackRefusals = {
@@ -63,7 +89,7 @@ const disconnectRefusals = {
   137: { action: "retry", sentence: "the bridge is busy" },
   139: { action: "reconnect", sentence: "the bridge is shutting down" },
   141: { action: "reconnect", sentence: "the bridge did not hear from us in time" },
-  142: { action: "retry", sentence: "another connection of this device took over" },
+  142: { action: "yield", sentence: "another connection of this device took over" },
   143: { action: "wait", sentence: "the bridge refused a Topic Filter of ours" },
   144: { action: "wait", sentence: "the bridge refused a Topic Name of ours" },
   147: { action: "retry", sentence: "we sent more at once than the bridge allows" },
@@ -83,6 +109,27 @@ const disconnectRefusals = {
   161: { action: "wait", sentence: "the bridge has no Subscription Identifiers" },
   162: { action: "wait", sentence: "the bridge has no wildcard subscriptions" },
 } as const satisfies Record<DisconnectCode, Refusal>;
+
+/** PUBACK Reason Codes, MQTT 5.0 §3.4.2.1. */
+const pubackActions = {
+  0: "done",
+  // No matching subscribers: the bridge has it, and nobody asked for it yet.
+  16: "done",
+  128: "again",
+  131: "again",
+  135: "drop",
+  144: "drop",
+  // Packet Identifier in use: ours is not to be trusted, the message is.
+  145: "again",
+  151: "again",
+  153: "drop",
+} as const satisfies Record<PubackCode, PubackAction>;
+
+/** @param reasonCode Of a PUBACK; in 3.1.1, which has none, 0. A code outside the standard's table is as good as `drop`. */
+export function actionOfPuback(reasonCode: number): PubackAction {
+  const table: Readonly<Record<number, PubackAction>> = pubackActions;
+  return table[reasonCode] ?? "drop";
+}
 
 /** @param reasonCode Of a CONNACK, not 0. A code outside the standard's table means "try seldom". */
 export function refusalOfConnack(protocolVersion: 4 | 5, reasonCode: number): Refusal {

@@ -4,8 +4,9 @@
  * Left to others: the machine itself (`session.ts`).
  */
 import type { ProtocolVersion } from "@mayfly/core/mqtt";
+import type { TimeHint } from "../ports.ts";
 import type { AuthenticationFormName } from "./authentication-form.ts";
-import type { BridgeHints } from "./bridge-hints.ts";
+import type { BridgeHints, TimeRefusal } from "./bridge-hints.ts";
 import type { DownlinkReceipt } from "./downlink-acknowledgements.ts";
 
 export interface SessionOptions {
@@ -44,7 +45,13 @@ export type SessionReport =
       readonly resent: number;
       readonly hints: BridgeHints;
     }
-  | { readonly kind: "refused"; readonly reasonCode: number }
+  | {
+      readonly kind: "refused";
+      readonly reasonCode: number;
+      /** The bridge's time, written between our CONNECT and now; where it said so. */
+      readonly hint?: TimeHint;
+      readonly refusedFor?: TimeRefusal;
+    }
   | { readonly kind: "reauthenticated"; readonly hints: BridgeHints }
   /** The AUTH was not answered in time. The connection goes on, and takes no other. */
   | { readonly kind: "reauthentication_unanswered" }
@@ -59,7 +66,12 @@ export type SessionReport =
       readonly receipt: DownlinkReceipt | undefined;
     }
   /** The last report, after `refused` too. `reasonCode` where the bridge gave one. */
-  | { readonly kind: "ended"; readonly because: SessionEnd; readonly reasonCode?: number };
+  | {
+      readonly kind: "ended";
+      readonly because: SessionEnd;
+      readonly reasonCode?: number;
+      readonly refusedFor?: TimeRefusal;
+    };
 
 export interface SessionOutput {
   write(bytes: Uint8Array): void;

@@ -118,6 +118,39 @@ test("a refusing CONNACK is reported with its code, and the link is closed", () 
   assert.equal(closedTimes(), 1);
 });
 
+test("what a refusing bridge says of its time comes with the instants between which it was written", () => {
+  const { session, reports, say } = arrange(5);
+  session.connect(order, 1_000);
+
+  say(
+    {
+      type: "connack",
+      sessionPresent: false,
+      reasonCode: 0x87,
+      properties: { reasonString: "token_expired", userProperties: [["server-time", "1700000000.250"]] },
+    },
+    1_080,
+  );
+
+  assert.deepEqual(reports[0], {
+    kind: "refused",
+    reasonCode: 0x87,
+    hint: { serverTime: 1_700_000_000.25, sentMillis: 1_000, receivedMillis: 1_080 },
+    refusedFor: "token_expired",
+  });
+});
+
+test("a DISCONNECT says whether it was for the token's time, and any other Reason String says nothing", () => {
+  const endedFor = (reasonString: string) => {
+    const { reports, say } = arrangeAccepted(5);
+    say({ type: "disconnect", reasonCode: 0x87, properties: { reasonString } });
+    return reports.map((report) => (report.kind === "ended" ? report.refusedFor : report.kind));
+  };
+
+  assert.deepEqual(endedFor("token_from_future"), ["token_from_future"]);
+  assert.deepEqual(endedFor("key_expired"), [undefined]);
+});
+
 test("a bridge that does not answer CONNECT is left at the deadline and not before", () => {
   const { session, reports } = arrange();
   session.connect(order, 1_000);

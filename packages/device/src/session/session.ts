@@ -12,6 +12,7 @@
 import { commandsFilter, configTopic } from "@mayfly/core";
 import {
   type AuthPacket,
+  type ConnackPacket,
   MqttError,
   mayCarryReasonCode,
   reasonCode,
@@ -19,7 +20,7 @@ import {
 } from "@mayfly/core/mqtt";
 import { ClientDecoder, encodeClientPacket } from "@mayfly/core/mqtt-client";
 import type { OutgoingMessage } from "../outbox.ts";
-import { readBridgeHints } from "./bridge-hints.ts";
+import { readBridgeHints, readTimeRefusal, type TimeRefusal } from "./bridge-hints.ts";
 import type { DownlinkReceipt } from "./downlink-acknowledgements.ts";
 import { findDownlinkPlace } from "./downlink-place.ts";
 import { KeepAlive } from "./keep-alive.ts";
@@ -31,7 +32,13 @@ import {
   subscribePacket,
 } from "./packets-sent.ts";
 import { Reauthentication } from "./reauthentication.ts";
-import type { ConnectOrder, SessionEnd, SessionOptions, SessionOutput } from "./session-report.ts";
+import type {
+  ConnectOrder,
+  SessionEnd,
+  SessionOptions,
+  SessionOutput,
+  SessionReport,
+} from "./session-report.ts";
 import type { SessionState } from "./session-state.ts";
 
 /** From CONNECT to CONNACK. */
@@ -243,7 +250,7 @@ export class Session {
         this.#takeSuback(packet.packetIdentifier, packet.reasonCodes);
         return;
       case "disconnect":
-        this.#end("bridge_disconnected", packet.reasonCode);
+        this.#end("bridge_disconnected", packet.reasonCode, readTimeRefusal(packet.properties));
         return;
       default:
         // We send no QoS 2 and no UNSUBSCRIBE, so nothing else can be an answer.
@@ -254,7 +261,7 @@ export class Session {
 
   #takeConnack(packet: Extract<ServerPacket, { type: "connack" }>): void {
     if (packet.reasonCode !== 0) {
-      this.#output.report({ kind: "refused", reasonCode: packet.reasonCode });
+      this.#output.report(this.#refusal(packet));
       this.#end("bridge_disconnected", packet.reasonCode);
       return;
     }
@@ -279,6 +286,18 @@ export class Session {
     const isResumed = packet.sessionPresent;
     const resent = isResumed ? this.#resume() : this.#startOver();
     this.#output.report({ kind: "accepted", isResumed, resent, hints: readBridgeHints(properties) });
+  }
+
+  #refusal({ reasonCode, properties }: ConnackPacket): Extract<SessionReport, { kind: "refused" }> {
+    const { serverTime } = readBridgeHints(properties);
+    const refusedFor = readTimeRefusal(properties);
+    const instants = { sentMillis: this.#connectedMillis, receivedMillis: this.#now };
+    return {
+      kind: "refused",
+      reasonCode,
+      ...(serverTime === undefined ? undefined : { hint: { serverTime, ...instants } }),
+      ...(refusedFor === undefined ? undefined : { refusedFor }),
+    };
   }
 
   #startOver(): number {
@@ -391,7 +410,7 @@ export class Session {
     this.#end(because, undefined);
   }
 
-  #end(because: SessionEnd, code: number | undefined): void {
+  #end(because: SessionEnd, code: number | undefined, refusedFor?: TimeRefusal): void {
     if (this.#hasEnded()) return;
     this.#phase = "ended";
     this.#output.close();
@@ -399,6 +418,7 @@ export class Session {
       kind: "ended",
       because,
       ...(code === undefined ? undefined : { reasonCode: code }),
+      ...(refusedFor === undefined ? undefined : { refusedFor }),
     });
   }
 

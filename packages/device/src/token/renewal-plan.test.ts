@@ -5,7 +5,7 @@ import { RenewalPlan } from "./renewal-plan.ts";
 import type { DeviceToken } from "./token-keeper.ts";
 
 const zeros: Random = { fill: (bytes) => bytes.fill(0) };
-const settings = { lifetimeSeconds: 3_600, firstRenewalAfterSeconds: undefined, pauseMillis: 5_500 };
+const settings = { firstRenewalAfterSeconds: undefined, pauseMillis: 5_500 };
 
 /** Minted at 10 s of the monotonic clock, which is 1,000,000 s of our wall clock. */
 const token: DeviceToken = {
@@ -14,6 +14,7 @@ const token: DeviceToken = {
   exp: 1_003_600,
   mintedMillis: 10_000,
   expiresMillis: 3_610_000,
+  safeMillis: 3_610_000,
 };
 const window = { renewFrom: 1_002_000, renewUntil: 1_002_100 };
 
@@ -60,6 +61,14 @@ test("the first token alone is renewed at the given second, whatever the bridge 
 
   assert.equal(first, 25_000);
   assert.equal(plan.dueMillis, 10_000 + 3_000_000);
+});
+
+test("a first renewal that is asked for too late comes at the last instant that is safe", () => {
+  const plan = new RenewalPlan({ ...settings, firstRenewalAfterSeconds: 3_600 }, zeros);
+
+  plan.minted({ ...token, safeMillis: 3_600_000 });
+
+  assert.equal(plan.dueMillis, 3_300_000);
 });
 
 test("after a refusal the older token is in use again until a newer one is accepted", () => {

@@ -9,12 +9,11 @@
  */
 import type { NumericDate, Random } from "@mayfly/core";
 import type { BridgeHints } from "../session/bridge-hints.ts";
-import { drawShare, type RenewalWindow, renewalDueMillis } from "./renewal.ts";
+import { drawShare, latestRenewalMillis, type RenewalWindow, renewalDueMillis } from "./renewal.ts";
 import type { DeviceToken } from "./token-keeper.ts";
 
 export interface RenewalPlanSettings {
-  readonly lifetimeSeconds: number;
-  /** For the first token alone, from its minting, whatever else is said. */
+  /** For the first token alone, from its minting, whatever the bridge wishes. */
   readonly firstRenewalAfterSeconds: number | undefined;
   /** Least time from a token's acceptance to its renewal, where its lifetime allows. */
   readonly pauseMillis: number;
@@ -88,13 +87,16 @@ export class RenewalPlan {
   }
 
   #due(token: DeviceToken, window: RenewalWindow | undefined, acceptedMillis: number | undefined): number {
-    const { lifetimeSeconds, firstRenewalAfterSeconds, pauseMillis } = this.#settings;
+    const { firstRenewalAfterSeconds, pauseMillis } = this.#settings;
+    const { safeMillis } = token;
+    const lifetimeMillis = (token.exp - token.iat) * 1000;
     if (this.#tokensMinted === 1 && firstRenewalAfterSeconds !== undefined) {
-      return token.mintedMillis + firstRenewalAfterSeconds * 1000;
+      const asked = token.mintedMillis + firstRenewalAfterSeconds * 1000;
+      return Math.min(asked, latestRenewalMillis(safeMillis, lifetimeMillis));
     }
     return renewalDueMillis({
-      issuedMillis: token.expiresMillis - lifetimeSeconds * 1000,
-      expiresMillis: token.expiresMillis,
+      lifetimeMillis,
+      safeMillis,
       share: this.#share,
       pauseMillis,
       ...(acceptedMillis === undefined ? undefined : { acceptedMillis }),

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { drawShare, renewalDueMillis } from "./renewal.ts";
+import { drawShare, isWorthMinting, renewalDueMillis, safeUntilMillis } from "./renewal.ts";
 
-const hour = { issuedMillis: 0, expiresMillis: 3_600_000, pauseMillis: 5_500 };
+/** Of a token issued at 0 by an exact clock. */
+const hour = { lifetimeMillis: 3_600_000, safeMillis: 3_600_000, pauseMillis: 5_500 };
 const minutes = (count: number): number => count * 60_000;
 
 const shares = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
@@ -21,10 +22,30 @@ test("without a window an hour's token is renewed between 50 and 55 minutes, wha
 });
 
 test("a minute's token is renewed between 50 and 55 seconds", () => {
-  const minute = { ...hour, expiresMillis: 60_000 };
+  const minute = { ...hour, lifetimeMillis: 60_000, safeMillis: 60_000 };
 
   assert.equal(renewalDueMillis({ ...minute, share: 0 }), 50_000);
   assert.ok(renewalDueMillis({ ...minute, share: 0.999 }) < 55_000);
+});
+
+test("what the clock may be wrong by makes the whole span earlier", () => {
+  const uncertain = { ...hour, safeMillis: 3_600_000 - 90_000 };
+
+  assert.equal(renewalDueMillis({ ...uncertain, share: 0 }), minutes(48.5));
+  assert.ok(renewalDueMillis({ ...uncertain, share: 0.999 }) < minutes(53.5));
+});
+
+test("a token is safe until our clock, as slow as it may have become by then, reaches exp", () => {
+  const time = { uncertaintySecondsAt: (millis: number) => 2 + millis / 1e6 };
+
+  assert.equal(safeUntilMillis(3_600_000, time), 3_600_000 - 5_600);
+});
+
+test("a token that would have to be renewed within a quarter of its lifetime is not worth minting", () => {
+  const hours = { iat: 0, exp: 3_600 };
+
+  assert.equal(isWorthMinting({ ...hours, safeMillis: minutes(20) }, 0), true);
+  assert.equal(isWorthMinting({ ...hours, safeMillis: minutes(20) - 1 }, 0), false);
 });
 
 test("for every lifetime, window, acceptance and lot the renewal is before the token's deadline", () => {
@@ -39,8 +60,8 @@ test("for every lifetime, window, acceptance and lot the renewal is before the t
         const expiresMillis = lifetimeSeconds * 1000;
 
         const due = renewalDueMillis({
-          issuedMillis: 0,
-          expiresMillis,
+          lifetimeMillis: expiresMillis,
+          safeMillis: expiresMillis,
           share,
           pauseMillis: 5_500,
           window: { fromMillis, untilMillis: fromMillis + widthMillis },

@@ -30,7 +30,11 @@ function arrange(signer: AgentSigner, readiness: Readiness = exact) {
       },
       sha256: { digest: (bytes) => createHash("sha256").update(bytes).digest() },
       signer,
-      time: { readiness: () => readiness, uncertaintySecondsAt: () => 0, correct: () => {} },
+      time: {
+        readiness: () => readiness,
+        uncertaintySecondsAt: () => (readiness.kind === "ready" ? readiness.uncertaintySeconds : 0),
+        correct: () => {},
+      },
     },
     { project: "p", devicePath, lifetimeSeconds: 3600 },
   );
@@ -95,6 +99,21 @@ test("the token is backdated by the clock's uncertainty, and its expiry counts f
   assert.ok(answer.kind === "minted");
   assert.equal(answer.token.iat, 1_700_000_000 - 3);
   assert.equal(answer.token.expiresMillis, 5_000 + (3600 - 3 - 0.75) * 1000);
+});
+
+test("a clock that is too uncertain for tokens of the lifetime asked for signs none, and says so", async () => {
+  const { keeper, runTimers } = arrange(
+    { keyId: "k", signDigest: () => assert.fail("it signed") },
+    { kind: "ready", now: 1_700_000_000, uncertaintySeconds: 2_000 },
+  );
+
+  const answering = mint(keeper);
+  runTimers();
+
+  assert.deepEqual(await answering, {
+    kind: "waiting_for_clock",
+    because: "the clock may be off by 2000 s, too much for tokens of 3600 s",
+  });
 });
 
 test("nothing is signed while the clock is not believed", async () => {

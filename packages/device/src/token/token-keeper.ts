@@ -2,13 +2,15 @@
  * Token keeper: one token in use, and the next when it is asked for.
  *
  * Signing is a request answered by an event. At most one is under way; an answer that comes after its
- * deadline is dropped. Nothing is signed while the clock is not believed.
+ * deadline is dropped. Nothing is signed while the clock is not believed, nor while it is too uncertain for tokens of
+ * the lifetime asked for.
  *
  * Left to others: when to ask (the agent), and what to do with a token the bridge refused.
  */
 import type { CancelTimer, NumericDate } from "@mayfly/core";
 import { mintDeviceToken, tokenClaimsFor } from "@mayfly/core/token";
 import type { AgentPorts, AgentSigner } from "../ports.ts";
+import { isWorthMinting, safeUntilMillis } from "./renewal.ts";
 
 /** How long a signer may take. A chip needs 0.1 s; a bus that hangs is given up. */
 export const signMillisMax = 10_000;
@@ -21,6 +23,16 @@ export interface DeviceToken {
   /** The monotonic instants of minting and of `exp`: a later step of the wall clock does not move them. */
   readonly mintedMillis: number;
   readonly expiresMillis: number;
+  /** Until then no bridge with a right clock refuses it for its age, whatever ours was wrong by. */
+  readonly safeMillis: number;
+}
+
+/** What the tokens say of their device. */
+export interface TokenOrder {
+  readonly project: string;
+  /** `sub`. */
+  readonly devicePath: string;
+  readonly lifetimeSeconds: number;
 }
 
 export type MintAnswer =
@@ -37,10 +49,7 @@ export interface TokenKeeper {
 
 type KeeperPorts = Pick<AgentPorts, "clock" | "timers" | "sha256" | "signer" | "time">;
 
-export function createTokenKeeper(
-  ports: KeeperPorts,
-  order: { readonly project: string; readonly devicePath: string; readonly lifetimeSeconds: number },
-): TokenKeeper {
+export function createTokenKeeper(ports: KeeperPorts, order: TokenOrder): TokenKeeper {
   let generation = 0;
   let cancelDeadline: CancelTimer | undefined;
 
@@ -59,11 +68,13 @@ export function createTokenKeeper(
       answer(result);
     };
 
+    const waitBecause = (because: string): void => {
+      cancelDeadline = ports.timers.after(0, () => settle({ kind: "waiting_for_clock", because }));
+    };
+
     const time = ports.time.readiness();
     if (time.kind === "waiting") {
-      cancelDeadline = ports.timers.after(0, () =>
-        settle({ kind: "waiting_for_clock", because: time.because }),
-      );
+      waitBecause(time.because);
       return;
     }
 
@@ -76,7 +87,13 @@ export function createTokenKeeper(
       lifetimeSeconds: order.lifetimeSeconds,
       uncertaintySeconds,
     });
-    const expiresMillis = mintedMillis + (claims.exp - now) * 1000;
+    const { iat, exp } = claims;
+    const expiresMillis = mintedMillis + (exp - now) * 1000;
+    const safeMillis = safeUntilMillis(expiresMillis, ports.time);
+    if (!isWorthMinting({ iat, exp, safeMillis }, mintedMillis)) {
+      waitBecause(tooUncertain(uncertaintySeconds, order.lifetimeSeconds));
+      return;
+    }
     cancelDeadline = ports.timers.after(signMillisMax, () =>
       settle({ kind: "failed", because: "the signer did not answer in time" }),
     );
@@ -84,13 +101,18 @@ export function createTokenKeeper(
       (text) =>
         settle({
           kind: "minted",
-          token: { text, iat: claims.iat, exp: claims.exp, mintedMillis, expiresMillis },
+          token: { text, iat, exp, mintedMillis, expiresMillis, safeMillis },
         }),
       (error: unknown) => settle({ kind: "failed", because: nameOf(error) }),
     );
   }
 
   return { mint, cancel };
+}
+
+function tooUncertain(uncertaintySeconds: number, lifetimeSeconds: number): string {
+  const off = Math.ceil(uncertaintySeconds);
+  return `the clock may be off by ${off} s, too much for tokens of ${lifetimeSeconds} s`;
 }
 
 type Claims = ReturnType<typeof tokenClaimsFor>;

@@ -82,6 +82,8 @@ export interface ChipSim {
   setBusHz(hz: number): void;
   /** Clock pulses with SDA left alone: nine free a stuck bus. */
   pulseClock(count: number): void;
+  /** Whether SDA is held low, so that nobody on the bus can talk. */
+  isHoldingBus(): boolean;
   /** Power off and on. A command in the middle of writing EEPROM leaves a torn write behind. */
   powerCycle(): void;
   /** All that survives a power cut, private keys included, as a versioned file. */
@@ -194,6 +196,10 @@ class Chip implements ChipSim {
 
   pulseClock(count: number): void {
     if (count >= PULSES_TO_FREE_SDA) this.#isStuck = false;
+  }
+
+  isHoldingBus(): boolean {
+    return this.#isStuck;
   }
 
   powerCycle(): void {

@@ -29,5 +29,5 @@ export function createNodeAgent(options: NodeAgentOptions, handlers: AgentHandle
     time: nodeTime,
     connect: createTlsConnect(options),
   };
-  return createAgent(ports, options, handlers);
+  return createAgent(ports, { bridge: `${options.host}:${options.port}`, ...options }, handlers);
 }

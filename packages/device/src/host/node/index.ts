@@ -2,6 +2,7 @@
  * Front door of the agent's adapters for Node.
  */
 export { createNodeAgent, type NodeAgentOptions } from "./create-node-agent.ts";
+export { createOpenDatagram } from "./node-datagram.ts";
 export { createSoftwareSigner, SignerError, type SignerErrorCode } from "./software-signer.ts";
 export {
   buildFloorSeconds,
@@ -11,4 +12,6 @@ export {
   nodeTime,
   nodeTimers,
 } from "./system-ports.ts";
+export { createTimePost, type TimePostTarget } from "./time-post.ts";
+export { nodeTimeVerifier } from "./time-verifier.ts";
 export { createTlsConnect, type TlsTarget } from "./tls-connect.ts";

@@ -1,5 +1,5 @@
 /**
- * A simulated chip on a socket, for host libraries in any language.
+ * A simulated chip on a socket, alone or with other devices on its bus, for host libraries in any language.
  *
  * Host to chip: `type(1) addr8(1) len(2, big-endian) payload`. Types: `W` write the payload; `R` read `len` bytes, no
  * payload; `D` delay, payload u32 µs; `B` bus speed, payload u32 Hz. Chip to host: `status(1: 0 ACK, 1 NACK) len(2,
@@ -8,6 +8,7 @@
  * A bus has one host: a second connection waits its turn, up to {@link CLIENTS_WAITING_MAX}; further ones are closed
  * at once. The chip stays as it is between hosts, as silicon does. A frame that breaks the protocol closes its
  * connection. A stuck bus (fault `stuck_sda`) is a NACK on the wire, which has no third word.
+ * Who answers at which address is the bus's affair (`sim-wire.ts`).
  *
  * Time is virtual: transactions and `D` move it, and nothing waits. With `realTime` it follows the wall: `D` is
  * answered when its time is over, and a busy chip is busy for as long as silicon would be.
@@ -22,6 +23,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { ChipSim } from "../../sim/chip-sim.ts";
 import { TRANSACTION_BYTES_MAX } from "../../sim/chip-sim.ts";
 import { saveChipImage } from "./chip-image-file.ts";
+import { type SimBusDevice, SimWire } from "./sim-wire.ts";
 
 /** Hosts that wait while another one has the bus. */
 export const CLIENTS_WAITING_MAX = 4;
@@ -34,6 +36,8 @@ const NACK = 1;
 
 export interface ChipSocketServerOptions {
   readonly sim: ChipSim;
+  /** What else sits on the bus, at other addresses. */
+  readonly devices?: readonly SimBusDevice[];
   /** A path (Unix socket, made for its owner only), or an address; port 0 takes a free one. */
   readonly listen: string | { readonly host: string; readonly port: number };
   /** Virtual time follows the wall. Default: it does not. */
@@ -101,16 +105,18 @@ interface Frame {
 /** The chip's one place on the bus, and those who wait for it. */
 class ChipFront {
   readonly #options: ChipSocketServerOptions;
+  readonly #wire: SimWire;
   readonly #sockets = new Set<Socket>();
   readonly #waiting: Socket[] = [];
   #current: Socket | undefined;
-  /** Wall time less virtual time when the server started. */
+  /** Wall time when the server started. */
   readonly #wallStart: number;
   #savedChanges: number;
 
   constructor(options: ChipSocketServerOptions) {
     this.#options = options;
-    this.#wallStart = performance.now() * 1000 - options.sim.nowMicros();
+    this.#wire = new SimWire([options.sim, ...(options.devices ?? [])]);
+    this.#wallStart = performance.now() * 1000;
     this.#savedChanges = options.sim.eepromChanges();
   }
 
@@ -173,33 +179,31 @@ class ChipFront {
 
   async #answer(frame: Frame): Promise<Buffer> {
     const { sim, realTime, trace, imageFile } = this.#options;
-    if (realTime === true) sim.advanceMicros(this.#wallMicros() - sim.nowMicros());
+    const wire = this.#wire;
+    if (realTime === true) wire.advanceMicros(Math.max(0, this.#wallMicros() - wire.nowMicros()));
     const reply = this.#carryOut(frame);
     if (realTime === true) await this.#waitForWall();
     if (imageFile !== undefined && sim.eepromChanges() !== this.#savedChanges) {
       this.#savedChanges = sim.eepromChanges();
       saveChipImage(imageFile, sim.image());
     }
-    trace?.(traceLine(sim, frame, reply));
+    trace?.(traceLine(wire.nowMicros(), frame, reply));
     return encodeReply(reply);
   }
 
   /** @returns The bytes read, no bytes for an ACK, undefined for a NACK. */
   #carryOut(frame: Frame): Uint8Array | undefined {
-    const { sim } = this.#options;
     const address = frame.addr8 >> 1;
     switch (frame.type) {
       case "W":
-        return sim.write(address, frame.payload) === "ack" ? new Uint8Array(0) : undefined;
-      case "R": {
-        const read = sim.read(address, frame.length);
-        return typeof read === "string" ? undefined : read;
-      }
+        return this.#wire.write(address, frame.payload) ? new Uint8Array(0) : undefined;
+      case "R":
+        return this.#wire.read(address, frame.length);
       case "D":
-        sim.advanceMicros(Buffer.from(frame.payload).readUInt32BE());
+        this.#wire.advanceMicros(Buffer.from(frame.payload).readUInt32BE());
         return new Uint8Array(0);
       default:
-        sim.setBusHz(Buffer.from(frame.payload).readUInt32BE());
+        this.#wire.setBusHz(Buffer.from(frame.payload).readUInt32BE());
         return new Uint8Array(0);
     }
   }
@@ -215,7 +219,7 @@ class ChipFront {
 
   /** µs by which the chip's time is before the wall's; less than half a millisecond is not worth a timer. */
   #ahead(): number {
-    const ahead = this.#options.sim.nowMicros() - this.#wallMicros();
+    const ahead = this.#wire.nowMicros() - this.#wallMicros();
     return ahead < 500 ? 0 : ahead;
   }
 }
@@ -255,8 +259,8 @@ function encodeReply(payload: Uint8Array | undefined): Buffer {
 const hex = (bytes: Uint8Array): string =>
   Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
 
-function traceLine(sim: ChipSim, frame: Frame, reply: Uint8Array | undefined): string {
-  const at = `${(sim.nowMicros() / 1000).toFixed(3)} ms`;
+function traceLine(nowMicros: number, frame: Frame, reply: Uint8Array | undefined): string {
+  const at = `${(nowMicros / 1000).toFixed(3)} ms`;
   const target = frame.addr8.toString(16).padStart(2, "0").toUpperCase();
   switch (frame.type) {
     case "W":

@@ -13,5 +13,6 @@ export {
   type PromisifiedI2cBus,
 } from "./linux-i2c-bus.ts";
 export { nodeSimCrypto } from "./sim-crypto.ts";
+export type { SimBusDevice } from "./sim-wire.ts";
 export { openSocketBus, SOCKET_REQUESTS_MAX, type SocketBus, type SocketBusOptions } from "./socket-bus.ts";
 export { systemChipTime } from "./system-time.ts";

@@ -1,0 +1,80 @@
+/**
+ * The agent's status in sentences, for the person who stands before the device.
+ *
+ * The first line says whether there is something to do; the rest is why.
+ */
+import type { AgentState, AgentStatus } from "@mayfly/device";
+import { formatDuration } from "../output.ts";
+
+/** What the service knows beside the agent. */
+export interface ServiceFacts {
+  readonly device: string;
+  /** `host:port`. */
+  readonly bridge: string;
+  readonly mqtt: 4 | 5;
+  readonly upSeconds: number;
+  readonly commandsWaiting: number;
+  readonly commandsTaken: number;
+}
+
+/** What `GET /v1/status` answers. */
+export interface ServiceStatus extends ServiceFacts {
+  readonly agent: AgentStatus;
+}
+
+const stateSentences = {
+  stopped: "The agent has ended.",
+  waiting_for_clock: "Not connected: it signs nothing until it has a clock it can believe.",
+  minting: "Not connected yet: a token is being signed.",
+  connecting: "Not connected yet: a connection is being made.",
+  connected: "Connected.",
+  renewing: "Connected; the next token is being put to use.",
+  backing_off: "Not connected: it tries again after a pause.",
+} as const satisfies Record<AgentState, string>;
+
+const renewalWords = {
+  reauthentication: "within the connection, no message waits",
+  handover: "by a second connection that takes the Session over",
+  reconnect: "by a second connection that begins anew",
+} as const;
+
+/** @returns Lines, without a line's end. */
+export function describeStatus(status: ServiceStatus): readonly string[] {
+  const { agent } = status;
+  return [
+    stateSentences[agent.state],
+    ...present(agent.lastRefusal, (words) => `The bridge last refused it: ${words}.`),
+    "",
+    `Device    ${status.device}`,
+    `Bridge    ${status.bridge}, MQTT ${status.mqtt === 5 ? "5.0" : "3.1.1"}, up ${formatDuration(status.upSeconds)}, ${plural(agent.connects, "connection")} so far`,
+    `Key       ${agent.slot === undefined ? "" : `slot ${agent.slot}, `}${agent.keyId}`,
+    `Token     ${tokenWords(agent)}`,
+    `Renewals  ${renewalsWords(agent)}`,
+    `Outbox    ${plural(agent.queuedMessages, "message")} waiting (${agent.queuedBytes} bytes), ${agent.acknowledged} acknowledged, ${agent.refused} refused`,
+    ...(status.commandsWaiting + status.commandsTaken === 0
+      ? []
+      : [
+          `Commands  ${status.commandsWaiting} wait for a program, ${status.commandsTaken} are being carried out`,
+        ]),
+  ];
+}
+
+function tokenWords({ tokenRemainingSeconds }: AgentStatus): string {
+  if (tokenRemainingSeconds === undefined) return "none yet";
+  if (tokenRemainingSeconds <= 0) return "run out";
+  return `good for another ${formatDuration(tokenRemainingSeconds)}`;
+}
+
+function renewalsWords({ renewals, renewal, longestGapMillis }: AgentStatus): string {
+  const gap = `the longest wait for a message because of one ${Math.round(longestGapMillis)} ms`;
+  const next = renewal === undefined ? "" : `; the next ${renewalWords[renewal]}`;
+  return `${renewals} so far, ${gap}${next}`;
+}
+
+function present<T>(value: T | undefined, words: (value: T) => string): readonly string[] {
+  return value === undefined ? [] : [words(value)];
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,219 @@
+/**
+ * The agent as a service: its settings in, a running device with a local API out.
+ *
+ * The one place that knows what this machine is made of: which file or chip signs, where the state lies, who is told
+ * that the service is ready. It starts whole or not at all; told to end, it ends within seconds, and what is not
+ * acknowledged is on the disk.
+ */
+import { createHash } from "node:crypto";
+import { chmodSync, existsSync, mkdirSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { dirname, join } from "node:path";
+import { formatDeviceName } from "@mayfly/core";
+import { type Agent, type AgentSigner, createAgent } from "@mayfly/device";
+import type { FastifyInstance } from "fastify";
+import { pino } from "pino";
+import { createAgentMetrics } from "../agent-service/agent-metrics.ts";
+import { CommandDesk } from "../agent-service/command-desk.ts";
+import { ConfigShelf, type ShelvedConfig } from "../agent-service/config-shelf.ts";
+import { EventLog } from "../agent-service/event-log.ts";
+import { createLocalApi } from "../agent-service/local-api.ts";
+import type { AgentServiceSettings, KeySettings } from "../agent-service/settings.ts";
+import { describeStatus, type ServiceStatus } from "../agent-service/status-words.ts";
+import { CommandFailure } from "../failure.ts";
+import { openLastingSigner } from "./chip.ts";
+import { monotonicMillis, sleep } from "./clock.ts";
+import { readBytesIfThere, readText, writeSecret } from "./files.ts";
+import { createSystemdNotifier } from "./systemd-notify.ts";
+
+/** How long a service that was told to end waits for what is on its way. */
+const drainMillisMax = 3_000;
+/** How often a service nobody watches refreshes its line for people. */
+const statusMillis = 30_000;
+const configFile = "config.bin";
+
+/** Runs until `stop` fires. @throws {CommandFailure} (rejects) It cannot start; its sentence says why. */
+export async function runAgentService(settings: AgentServiceSettings, stop: AbortSignal): Promise<void> {
+  const node = await import("@mayfly/device/node");
+  const log = pino({ level: settings.logLevel, base: null });
+  const startedMillis = monotonicMillis();
+  const events = new EventLog((level, facts) => log[level](facts), monotonicMillis);
+
+  mkdirSync(settings.stateFolder, { recursive: true, mode: 0o700 });
+  const [signer] = await Promise.all(settings.keys.slice(0, 1).map((key) => openSigner(key, node)));
+  if (signer === undefined) throw new CommandFailure("settings_invalid", "keys must name at least one key");
+  const caPem = await readText(settings.bridge.ca);
+
+  const commands = new CommandDesk(node.nodeTimers);
+  const config = await openConfigShelf(settings.stateFolder, node.nodeTimers);
+  const agent = createAgent(
+    {
+      clock: node.nodeClock,
+      timers: node.nodeTimers,
+      random: node.nodeRandom,
+      sha256: node.nodeSha256,
+      signer: signer.signer,
+      time: node.nodeTime,
+      connect: node.createTlsConnect({ ...settings.bridge, caPem }),
+    },
+    {
+      ...settings.name,
+      ...(settings.bridge.mqtt === 4
+        ? { protocolVersion: 4 as const, cleanSession: false }
+        : { protocolVersion: 5 as const }),
+      lifetimeSeconds: settings.lifetimeSeconds,
+      lifetimeFloorSeconds: settings.lifetimeFloorSeconds,
+      keepAliveSeconds: settings.bridge.keepAliveSeconds,
+      outbox: settings.outbox,
+      slot: signer.slot,
+    },
+    {
+      config: (payload) => config.put(payload),
+      command: (payload, subfolder) => commands.offer(payload, subfolder),
+    },
+  );
+  const metrics = createAgentMetrics(() => agent.status());
+  agent.onEvent((event) => events.take(event));
+  agent.onEvent((event) => metrics.take(event));
+
+  const status = (): ServiceStatus => ({
+    device: formatDeviceName(settings.name),
+    bridge: `${settings.bridge.host}:${settings.bridge.port}`,
+    mqtt: settings.bridge.mqtt,
+    upSeconds: (monotonicMillis() - startedMillis) / 1000,
+    commandsWaiting: commands.counts.waiting,
+    commandsTaken: commands.counts.taken,
+    agent: agent.status(),
+  });
+  const api = createLocalApi({
+    publish: (payload, options) => agent.publish(payload, options),
+    publishState: (payload) => agent.publishState(payload),
+    status,
+    metrics: () => metrics.read(),
+    commands,
+    config,
+    sleep,
+    failed: (error) =>
+      log.error({ event: "api_failed", because: error instanceof Error ? error.name : "threw" }),
+  });
+  await listenOnSocket(api, settings.api);
+  const metricsListener = await listenForScrapes(settings.metrics, () => metrics.read());
+
+  agent.start();
+  log.info({ event: "started", device: formatDeviceName(settings.name), socket: settings.api.socket });
+  await tellSystemd(agent, status, stop);
+
+  log.info({ event: "ending" });
+  await drain(agent);
+  agent.stop();
+  commands.close();
+  config.close();
+  await Promise.all([api.close(), metricsListener?.close(), signer.release()]);
+  rmSync(settings.api.socket, { force: true });
+}
+
+/** Says ready at once (an outage is no reason not to take messages), then alive, until `stop`. */
+async function tellSystemd(agent: Agent, status: () => ServiceStatus, stop: AbortSignal): Promise<void> {
+  const notifier = createSystemdNotifier();
+  const line = (): string => describeStatus(status())[0] ?? agent.status().state;
+  notifier.ready(line());
+  const periodMillis = Math.min(statusMillis, (notifier.watchdogMillis ?? Number.POSITIVE_INFINITY) / 3);
+  while (!stop.aborted) {
+    await sleep(periodMillis, stop);
+    if (!stop.aborted) notifier.alive(line());
+  }
+  await notifier.stopping();
+}
+
+async function drain(agent: Agent): Promise<void> {
+  const until = monotonicMillis() + drainMillisMax;
+  while (agent.status().queuedMessages > 0 && isConnected(agent) && monotonicMillis() < until)
+    await sleep(20);
+}
+
+function isConnected(agent: Agent): boolean {
+  const { state } = agent.status();
+  return state === "connected" || state === "renewing";
+}
+
+interface OpenSigner {
+  readonly slot: number;
+  readonly signer: AgentSigner;
+  release(): Promise<void>;
+}
+
+async function openSigner(
+  key: KeySettings,
+  node: Pick<typeof import("@mayfly/device/node"), "createSoftwareSigner">,
+): Promise<OpenSigner> {
+  if (key.kind === "file") {
+    const signer = node.createSoftwareSigner(await readText(key.file));
+    return { slot: key.slot, signer, release: async () => {} };
+  }
+  const signer = await openLastingSigner({ kind: key.bus, ...key.place }, key.slot);
+  return { slot: key.slot, signer, release: () => signer.close() };
+}
+
+async function openConfigShelf(
+  folder: string,
+  timers: ConstructorParameters<typeof ConfigShelf>[0]["timers"],
+): Promise<ConfigShelf> {
+  const file = join(folder, configFile);
+  const tagOf = (payload: Uint8Array): string =>
+    createHash("sha256").update(payload).digest("hex").slice(0, 32);
+  const kept = await readBytesIfThere(file);
+  const last: ShelvedConfig | undefined = kept && { tag: tagOf(kept), payload: kept };
+  return new ConfigShelf(
+    { timers, keeper: { keep: ({ payload }) => writeSecret(file, payload) } },
+    tagOf,
+    last,
+  );
+}
+
+/** A socket left by a process that was killed is taken away; one that somebody answers at is not. */
+async function listenOnSocket(api: FastifyInstance, where: AgentServiceSettings["api"]): Promise<void> {
+  const { socket, mode } = where;
+  if (existsSync(socket)) {
+    if (await isAnswered(socket)) {
+      throw new CommandFailure("in_use", `another agent listens at ${socket}`);
+    }
+    rmSync(socket, { force: true });
+  }
+  mkdirSync(dirname(socket), { recursive: true, mode: 0o755 });
+  // Nobody may come in between the listening and the change of mode.
+  const before = process.umask(0o177);
+  try {
+    await api.listen({ path: socket });
+  } catch (error) {
+    throw new CommandFailure("in_use", `cannot listen at ${socket}`, { cause: error });
+  } finally {
+    process.umask(before);
+  }
+  chmodSync(socket, mode);
+}
+
+async function isAnswered(socket: string): Promise<boolean> {
+  return await new Promise((resolve) => {
+    const probe = connect(socket);
+    probe.once("connect", () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once("error", () => resolve(false));
+  });
+}
+
+async function listenForScrapes(
+  where: AgentServiceSettings["metrics"],
+  read: () => Promise<{ readonly contentType: string; readonly text: string }>,
+): Promise<FastifyInstance | undefined> {
+  if (where === undefined) return undefined;
+  const { createMetricsListener } = await import("../agent-service/metrics-listener.ts");
+  const app = createMetricsListener(read);
+  try {
+    await app.listen(where);
+  } catch (error) {
+    throw new CommandFailure("in_use", `cannot listen at ${where.host}:${where.port}`, { cause: error });
+  }
+  return app;
+}
