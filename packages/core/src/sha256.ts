@@ -20,37 +20,43 @@ const roundConstants = new Uint32Array([
 ]);
 
 const blockBytes = 64;
+const hashWords = 8;
 /** In a last block, what follows the data: the byte 0x80 and the length in bits. */
 const tailBytes = 9;
 
 /** @returns A hasher that reuses its 160 bytes of working space; one at a time, as everything on a device. */
 export function createSha256(): Sha256 {
-  const hash = new Uint32Array(8);
-  const schedule = new Uint32Array(16);
-  const last = new Uint8Array(blockBytes);
-  return {
-    digest(bytes) {
-      start(hash);
-      const whole = bytes.length - (bytes.length % blockBytes);
-      for (let at = 0; at < whole; at += blockBytes) compress(hash, schedule, bytes, at);
+  return new PlainSha256();
+}
 
-      // FIPS 180-4 §5.1.1: 0x80, zeros, and the length in bits at the end of a block.
+class PlainSha256 implements Sha256 {
+  /** The hash, and after it the last 16 words of the schedule. */
+  readonly #words = new Uint32Array(hashWords + 16);
+  readonly #last = new Uint8Array(blockBytes);
+
+  digest(bytes: Uint8Array): Uint8Array {
+    const words = this.#words;
+    const last = this.#last;
+    start(words);
+    const whole = bytes.length - (bytes.length % blockBytes);
+    for (let at = 0; at < whole; at += blockBytes) compress(words, bytes, at);
+
+    // FIPS 180-4 §5.1.1: 0x80, zeros, and the length in bits at the end of a block.
+    last.fill(0);
+    last.set(bytes.subarray(whole));
+    last[bytes.length - whole] = 0x80;
+    if (bytes.length - whole > blockBytes - tailBytes) {
+      compress(words, last, 0);
       last.fill(0);
-      last.set(bytes.subarray(whole));
-      last[bytes.length - whole] = 0x80;
-      if (bytes.length - whole > blockBytes - tailBytes) {
-        compress(hash, schedule, last, 0);
-        last.fill(0);
-      }
-      setWord(last, 56, Math.floor(bytes.length / 2 ** 29));
-      setWord(last, 60, bytes.length << 3);
-      compress(hash, schedule, last, 0);
+    }
+    setWord(last, 56, Math.floor(bytes.length / 2 ** 29));
+    setWord(last, 60, bytes.length << 3);
+    compress(words, last, 0);
 
-      const digest = new Uint8Array(32);
-      for (let i = 0; i < 8; i++) setWord(digest, 4 * i, hash[i] ?? 0);
-      return digest;
-    },
-  };
+    const digest = new Uint8Array(4 * hashWords);
+    for (let i = 0; i < hashWords; i++) setWord(digest, 4 * i, words[i] ?? 0);
+    return digest;
+  }
 }
 
 function start(hash: Uint32Array): void {
@@ -66,7 +72,7 @@ function start(hash: Uint32Array): void {
 }
 
 /** One block of 64 bytes (FIPS 180-4 §6.2.2). The schedule keeps the last 16 words: older ones are never read again. */
-function compress(hash: Uint32Array, schedule: Uint32Array, bytes: Uint8Array, at: number): void {
+function compress(hash: Uint32Array, bytes: Uint8Array, at: number): void {
   let a = word(hash, 0);
   let b = word(hash, 1);
   let c = word(hash, 2);
@@ -76,8 +82,8 @@ function compress(hash: Uint32Array, schedule: Uint32Array, bytes: Uint8Array, a
   let g = word(hash, 6);
   let h = word(hash, 7);
   for (let t = 0; t < 64; t++) {
-    const w = t < 16 ? readWord(bytes, at + 4 * t) : nextWord(schedule, t);
-    schedule[t & 15] = w;
+    const w = t < 16 ? readWord(bytes, at + 4 * t) : nextWord(hash, t);
+    hash[hashWords + (t & 15)] = w;
     const sum1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25);
     const t1 = (h + sum1 + ((e & f) ^ (~e & g)) + word(roundConstants, t) + w) | 0;
     const sum0 = rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22);
@@ -101,12 +107,16 @@ function compress(hash: Uint32Array, schedule: Uint32Array, bytes: Uint8Array, a
   hash[7] = word(hash, 7) + h;
 }
 
-function nextWord(schedule: Uint32Array, t: number): number {
-  const w15 = word(schedule, (t - 15) & 15);
-  const w2 = word(schedule, (t - 2) & 15);
+function nextWord(words: Uint32Array, t: number): number {
+  const w15 = scheduled(words, t - 15);
+  const w2 = scheduled(words, t - 2);
   const sigma0 = rotate(w15, 7) ^ rotate(w15, 18) ^ (w15 >>> 3);
   const sigma1 = rotate(w2, 17) ^ rotate(w2, 19) ^ (w2 >>> 10);
-  return (word(schedule, t & 15) + sigma0 + word(schedule, (t - 7) & 15) + sigma1) | 0;
+  return (scheduled(words, t) + sigma0 + scheduled(words, t - 7) + sigma1) | 0;
+}
+
+function scheduled(words: Uint32Array, t: number): number {
+  return words[hashWords + (t & 15)] ?? 0;
 }
 
 function word(words: Uint32Array, at: number): number {

@@ -7,7 +7,7 @@
  *
  * Written lean, because it shares the heap that is measured: one buffer for answers, arrays of a few entries.
  */
-import type { Agent, AgentEvent, AgentOptions } from "@mayfly/device";
+import type { Agent, AgentEvent, AgentOptions, DeviceTime } from "@mayfly/device";
 import type { XsSocketCallbacks, XsTcpOptions } from "@mayfly/device/xs";
 import type * as Bundle from "./agent-bundle.ts";
 import { type Effect, effects, events } from "./protocol.ts";
@@ -27,6 +27,7 @@ const resolutions: ((address: string | undefined) => void)[] = [];
 const promises: ((bytes: Uint8Array | undefined) => void)[] = [];
 let ticks = 0;
 let wallAheadSeconds = 0;
+let readMillis = (): number => 0;
 let agent: Agent | undefined;
 let tellsEvents = false;
 let rejections = 0;
@@ -124,12 +125,23 @@ function ask(effect: Effect, bytes: Uint8Array | undefined): Promise<Uint8Array>
   });
 }
 
+/** Whoever keeps the time is not part of what is measured here: optional, and of many kinds. */
+const deviceTime: DeviceTime = {
+  readiness() {
+    return { kind: "ready", now: wallAheadSeconds + readMillis() / 1000, uncertaintySeconds: 0 };
+  },
+  uncertaintySecondsAt: () => 0,
+  correct(_hint, settle) {
+    timer.set(() => settle("unchanged"), 0);
+  },
+};
+
 /** Puts the agent together as a firmware does. Its start is left to {@link start}. */
 export async function make(bundle: typeof Bundle, options: AgentOptions): Promise<void> {
   const clock = bundle.createXsClock(time, timer);
   const sha256 = bundle.createSha256();
   const portTimers = bundle.createXsTimers(timer);
-  const wall = { wallSeconds: () => wallAheadSeconds + clock.monotonicMillis() / 1000 };
+  readMillis = () => clock.monotonicMillis();
   const random = await bundle.createXsRandom({ random: () => ask(effects.random, undefined) }, sha256);
   agent = bundle.createAgent(
     {
@@ -138,7 +150,7 @@ export async function make(bundle: typeof Bundle, options: AgentOptions): Promis
       random,
       sha256,
       signer: { keyId: "slot-0", signDigest: (digest) => ask(effects.sign, digest) },
-      time: bundle.clockTime({ clock: wall, timers: portTimers }),
+      time: deviceTime,
       connect: bundle.createXsConnect({ net, timer, tcp: Socket }, { host: "bridge", port: 8883 }),
     },
     options,

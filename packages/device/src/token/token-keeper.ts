@@ -50,64 +50,77 @@ export interface TokenKeeper {
 type KeeperPorts = Pick<AgentPorts, "clock" | "timers" | "sha256" | "signer" | "time">;
 
 export function createTokenKeeper(ports: KeeperPorts, order: TokenOrder): TokenKeeper {
-  let generation = 0;
-  let cancelDeadline: CancelTimer | undefined;
+  return new Keeper(ports, order);
+}
 
-  function cancel(): void {
-    generation += 1;
-    cancelDeadline?.();
-    cancelDeadline = undefined;
+class Keeper implements TokenKeeper {
+  readonly #ports: KeeperPorts;
+  readonly #order: TokenOrder;
+  /** Whoever waits for the answer; each asking has its own, so that a late answer finds nobody. */
+  #request: { readonly answer: (answer: MintAnswer) => void } | undefined;
+  #cancelDeadline: CancelTimer | undefined;
+
+  constructor(ports: KeeperPorts, order: TokenOrder) {
+    this.#ports = ports;
+    this.#order = order;
   }
 
-  function mint(answer: (answer: MintAnswer) => void): void {
-    cancel();
-    const mine = generation;
-    const settle = (result: MintAnswer): void => {
-      if (mine !== generation) return;
-      cancel();
-      answer(result);
-    };
+  cancel(): void {
+    this.#request = undefined;
+    this.#cancelDeadline?.();
+    this.#cancelDeadline = undefined;
+  }
 
-    const waitBecause = (because: string): void => {
-      cancelDeadline = ports.timers.after(0, () => settle({ kind: "waiting_for_clock", because }));
-    };
-
-    const time = ports.time.readiness();
-    if (time.kind === "waiting") {
-      waitBecause(time.because);
+  mint(answer: (answer: MintAnswer) => void): void {
+    this.cancel();
+    const request = { answer };
+    this.#request = request;
+    const { clock, time } = this.#ports;
+    const readiness = time.readiness();
+    if (readiness.kind === "waiting") {
+      this.#answerAfter(0, { kind: "waiting_for_clock", because: readiness.because });
       return;
     }
 
-    const { now, uncertaintySeconds } = time;
-    const mintedMillis = ports.clock.monotonicMillis();
+    const { now, uncertaintySeconds } = readiness;
+    const { project, devicePath, lifetimeSeconds } = this.#order;
+    const mintedMillis = clock.monotonicMillis();
     const claims = tokenClaimsFor({
-      projectId: order.project,
-      devicePath: order.devicePath,
+      projectId: project,
+      devicePath,
       issuedAt: now,
-      lifetimeSeconds: order.lifetimeSeconds,
+      lifetimeSeconds,
       uncertaintySeconds,
     });
     const { iat, exp } = claims;
     const expiresMillis = mintedMillis + (exp - now) * 1000;
-    const safeMillis = safeUntilMillis(expiresMillis, ports.time);
+    const safeMillis = safeUntilMillis(expiresMillis, time);
     if (!isWorthMinting({ iat, exp, safeMillis }, mintedMillis)) {
-      waitBecause(tooUncertain(uncertaintySeconds, order.lifetimeSeconds));
+      const because = tooUncertain(uncertaintySeconds, lifetimeSeconds);
+      this.#answerAfter(0, { kind: "waiting_for_clock", because });
       return;
     }
-    cancelDeadline = ports.timers.after(signMillisMax, () =>
-      settle({ kind: "failed", because: "the signer did not answer in time" }),
-    );
-    signWith(ports.signer, ports, claims).then(
+    this.#answerAfter(signMillisMax, { kind: "failed", because: "the signer did not answer in time" });
+    const settle = (result: MintAnswer): void => {
+      if (this.#request === request) this.#settle(result);
+    };
+    signWith(this.#ports.signer, this.#ports, claims).then(
       (text) =>
-        settle({
-          kind: "minted",
-          token: { text, iat, exp, mintedMillis, expiresMillis, safeMillis },
-        }),
+        settle({ kind: "minted", token: { text, iat, exp, mintedMillis, expiresMillis, safeMillis } }),
       (error: unknown) => settle({ kind: "failed", because: nameOf(error) }),
     );
   }
 
-  return { mint, cancel };
+  /** Unless it is answered otherwise before. */
+  #answerAfter(delayMillis: number, result: MintAnswer): void {
+    this.#cancelDeadline = this.#ports.timers.after(delayMillis, () => this.#settle(result));
+  }
+
+  #settle(result: MintAnswer): void {
+    const request = this.#request;
+    this.cancel();
+    request?.answer(result);
+  }
 }
 
 function tooUncertain(uncertaintySeconds: number, lifetimeSeconds: number): string {
