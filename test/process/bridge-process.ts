@@ -151,9 +151,22 @@ export class BridgeProcess {
 
   /** Everything the pull subscription `tests` has for us now, acknowledged. */
   async pull(): Promise<
-    readonly { readonly device: string; readonly subfolder: string; readonly text: string }[]
+    readonly {
+      readonly device: string;
+      readonly subfolder: string;
+      readonly text: string;
+      readonly bytes: Uint8Array;
+      /** The device's own id of it; empty for none. */
+      readonly deviceMessageId: string;
+    }[]
   > {
-    const found: { device: string; subfolder: string; text: string }[] = [];
+    const found: {
+      device: string;
+      subfolder: string;
+      text: string;
+      bytes: Uint8Array;
+      deviceMessageId: string;
+    }[] = [];
     for (;;) {
       const printed = await this.must(
         "pull",
@@ -174,10 +187,13 @@ export class BridgeProcess {
       const messages = parseMessages(printed);
       if (messages.length === 0) return found;
       for (const message of messages) {
+        const bytes = Buffer.from(message.data ?? "", "base64");
         found.push({
           device: message.attributes["deviceId"] ?? "",
           subfolder: message.attributes["subFolder"] ?? "",
-          text: Buffer.from(message.data ?? "", "base64").toString(),
+          text: bytes.toString(),
+          bytes,
+          deviceMessageId: message.attributes["deviceMessageId"] ?? "",
         });
       }
     }

@@ -19,16 +19,16 @@ export class PacketCapture {
   /** For the client to write; tshark reads it. */
   readonly keyLogFile: string;
   readonly #file: string;
-  readonly #port: number;
+  readonly #decodeAs: string;
   readonly #tshark: ChildProcess;
   /** Ends of connections, by the bridge, that are in the capture. */
   #ends = 0;
   #onEnd = () => {};
 
-  private constructor(tshark: ChildProcess, file: string, port: number) {
+  private constructor(tshark: ChildProcess, file: string, port: number, carrier: "tls" | "tcp") {
     this.#tshark = tshark;
     this.#file = file;
-    this.#port = port;
+    this.#decodeAs = `${carrier}.port==${port},mqtt`;
     this.keyLogFile = `${file}.keys`;
     createInterface({ input: tshark.stdout ?? process.stdin }).on("line", (line) => {
       const [sourcePort, ...finOrReset] = line.split("\t");
@@ -42,8 +42,14 @@ export class PacketCapture {
    * Begins to capture, and ends with the test; where tshark is missing the test ends here, skipped.
    *
    * @param name of its file, in the bridge's folder.
+   * @param carrier What MQTT is carried by.
    */
-  static async start(t: TestContext, bridge: BridgeProcess, name: string): Promise<PacketCapture> {
+  static async start(
+    t: TestContext,
+    bridge: Pick<BridgeProcess, "folder" | "port">,
+    name: string,
+    carrier: "tls" | "tcp" = "tls",
+  ): Promise<PacketCapture> {
     requireService(t, "tshark");
     const file = join(bridge.folder, `${name}.pcapng`);
     // Beside writing the file it prints a line for each packet, once that packet is in the file.
@@ -52,7 +58,7 @@ export class PacketCapture {
       ...["-e", "tcp.srcport", "-e", "tcp.flags.fin", "-e", "tcp.flags.reset"],
     ]);
     t.after(() => tshark.kill());
-    const capture = new PacketCapture(tshark, file, bridge.port);
+    const capture = new PacketCapture(tshark, file, bridge.port, carrier);
     await hasBegun(tshark);
     return capture;
   }
@@ -87,7 +93,7 @@ export class PacketCapture {
   async #dissect(filter: string, ...args: readonly string[]): Promise<readonly string[]> {
     const { stdout } = await execute("tshark", [
       ...["-r", this.#file, "-o", `tls.keylog_file:${this.keyLogFile}`],
-      ...["-d", `tls.port==${this.#port},mqtt`, "-Y", filter, ...args],
+      ...["-d", this.#decodeAs, "-Y", filter, ...args],
     ]);
     return stdout.split("\n").filter((line) => line !== "");
   }

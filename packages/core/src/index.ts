@@ -30,6 +30,13 @@ export {
   utf8Encode,
   utf8Length,
 } from "./bytes.ts";
+export {
+  type Enveloped,
+  envelopeBytesMax,
+  envelopeIdBytesMax,
+  unwrapEnvelope,
+  wrapEnvelope,
+} from "./envelope.ts";
 export type {
   ByteLink,
   ByteLinkEvents,
@@ -69,6 +76,7 @@ export {
   commandsFilter,
   commandTopic,
   configTopic,
+  configVersionProperty,
   errorsTopic,
   eventsTopic,
   findPublishTopic,

@@ -131,6 +131,12 @@ export function configTopic(device: string): string {
   return `${prefix}${device}/config`;
 }
 
+/**
+ * MQTT 5 User Property of a config's PUBLISH: which version it is, in decimal digits. Left out where the client's
+ * Maximum Packet Size has no room for it.
+ */
+export const configVersionProperty = "config-version";
+
 export function errorsTopic(device: string): string {
   return `${prefix}${device}/errors`;
 }

@@ -7,7 +7,7 @@
 import type { AgentHandlers } from "./downlink.ts";
 import { type AgentOptions, settleOptions } from "./options.ts";
 import type { AgentPorts } from "./ports.ts";
-import { type PublishAnswer, Publisher, type PublishOptions } from "./publisher.ts";
+import { type PublishAnswer, Publisher, type PublishOptions, type PublishRefusal } from "./publisher.ts";
 import type { AgentEvent, AgentStatus } from "./status.ts";
 import { Supervisor } from "./supervisor.ts";
 
@@ -18,7 +18,14 @@ export interface Agent {
   start(): void;
   /** Takes one telemetry message into the outbox; also before `start` and while not connected. */
   publish(payload: Uint8Array, options?: PublishOptions): PublishAnswer;
-  /** As `publish`, to the state topic, QoS 1. */
+  /**
+   * As `publish`, for who does not ask what became of the message: it costs its bytes in the outbox and no more.
+   */
+  post(payload: Uint8Array, options?: PublishOptions): "accepted" | PublishRefusal;
+  /**
+   * As `publish`, to the state topic, QoS 1. While one is on its way the newest waits, one a second goes, and one that a
+   * newer one overtook is answered `superseded`.
+   */
   publishState(payload: Uint8Array): PublishAnswer;
   /** Sends DISCONNECT and ends; what is not acknowledged is answered `stopped`. */
   stop(): void;
@@ -46,11 +53,12 @@ class DeviceAgent implements Agent {
     };
     this.#keyId = ports.signer.keyId;
     this.#slot = settings.slot;
-    this.#publisher = new Publisher(settings.device, settings.outbox, tell);
+    this.#publisher = new Publisher(settings, ports, tell, () => this.#supervisor.pump());
     this.#supervisor = new Supervisor(ports, settings, handlers, this.#publisher, tell);
   }
 
   start(): void {
+    this.#publisher.tellOpening();
     this.#supervisor.start();
   }
 
@@ -60,6 +68,13 @@ class DeviceAgent implements Agent {
 
   publish(payload: Uint8Array, options: PublishOptions = {}): PublishAnswer {
     return this.#take(() => this.#publisher.takeEvent(payload, options));
+  }
+
+  post(payload: Uint8Array, options: PublishOptions = {}): "accepted" | PublishRefusal {
+    if (this.#supervisor.isStopped) return "stopped";
+    const answer = this.#publisher.postEvent(payload, options);
+    this.#supervisor.pump();
+    return answer;
   }
 
   publishState(payload: Uint8Array): PublishAnswer {

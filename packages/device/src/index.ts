@@ -4,8 +4,11 @@
  */
 export { type Agent, createAgent } from "./agent.ts";
 export type { AgentHandlers } from "./downlink.ts";
-export { AgentOptionError, type AgentOptions, type OutboxBounds } from "./options.ts";
-export type { PublishOutcome } from "./outbox.ts";
+export { createMemoryStore } from "./memory-store.ts";
+export { AgentOptionError, type AgentOptions } from "./options.ts";
+export type { OutboxBounds, OutboxContents, PublishOutcome } from "./outbox.ts";
+export { createSpillOutbox, type SpillOutbox, type SpillReport } from "./outbox-spill.ts";
+export type { Durability, OutboxOpening, OutboxStore, OutboxStoreRefusal } from "./outbox-store.ts";
 export type {
   AgentPorts,
   AgentSigner,
@@ -24,6 +27,8 @@ export type {
 export type { PublishAnswer, PublishOptions, PublishRefusal } from "./publisher.ts";
 export { agentUserName } from "./session/changeover.ts";
 export type { RefusalAction } from "./session/refusal.ts";
+export type { WireSettings } from "./session/wire-settings.ts";
+export { SmallStoreError, type SmallStoreErrorCode } from "./small-store-rules.ts";
 export type { AgentEvent, AgentState, AgentStatus, RenewalKind } from "./status.ts";
 export { type AgingDecision, decideAging } from "./time/aging-discipline.ts";
 export { clockTime } from "./time/clock-time.ts";

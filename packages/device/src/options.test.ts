@@ -32,9 +32,29 @@ test("a device id that no topic can name is refused before anything runs", () =>
   assert.throws(() => settleOptions({ ...name, device: "lamp+1" }), AgentOptionError);
 });
 
-test("a Session that outlives its connection is for MQTT 3.1.1 alone", () => {
-  const kept = settleOptions({ ...name, protocolVersion: 4, cleanSession: false });
+test("a Session may outlive its connection in either version", () => {
+  for (const protocolVersion of [4, 5] as const) {
+    const kept = settleOptions({ ...name, protocolVersion, cleanSession: false });
 
-  assert.equal(kept.cleanSession, false);
-  assert.throws(() => settleOptions({ ...name, cleanSession: false }), AgentOptionError);
+    assert.equal(kept.cleanSession, false);
+  }
+});
+
+test("what is announced to a bridge, and the pace, are taken within their bounds alone", () => {
+  const small = settleOptions({ ...name, wire: { maximumPacketSize: 512, receiveMaximum: 1 } });
+
+  assert.deepEqual([small.wire.maximumPacketSize, small.wire.receiveMaximum], [512, 1]);
+  assert.deepEqual([small.wire.topicAliasMaximum, small.wire.messagesPerSecond], [0, 100]);
+  for (const wire of [
+    { maximumPacketSize: 511 },
+    { maximumPacketSize: 1024 * 1024 + 1 },
+    { receiveMaximum: 0 },
+    { receiveMaximum: 21 },
+    { topicAliasMaximum: 17 },
+    { sessionExpirySeconds: 0 },
+    { messagesPerSecond: 0 },
+    { bytesPerSecond: 1_023 },
+  ]) {
+    assert.throws(() => settleOptions({ ...name, wire }), AgentOptionError, JSON.stringify(wire));
+  }
 });

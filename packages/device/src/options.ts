@@ -5,21 +5,15 @@
  */
 import { type DeviceName, formatDeviceName, parseDeviceName } from "@mayfly/core";
 import type { ProtocolVersion } from "@mayfly/core/mqtt";
-
-/** How many messages, and payload bytes, may wait for their acknowledgement. */
-export interface OutboxBounds {
-  /** 1 to 100,000. */
-  readonly messagesMax: number;
-  /** Payload bytes, 1 to 64 MiB. */
-  readonly bytesMax: number;
-}
+import type { OutboxBounds } from "./outbox.ts";
+import { type WireSettings, wireDefaults } from "./session/wire-settings.ts";
 
 export interface AgentOptions extends DeviceName {
   /** 5 is MQTT 5.0, 4 is MQTT 3.1.1. Default 5. */
   readonly protocolVersion?: ProtocolVersion;
   /**
-   * Clean Session of MQTT 3.1.1. With false the bridge may keep the Session when the connection changes, and a
-   * renewal hands it over. Default true, which is all that MQTT 5 takes: there a renewal needs no new connection.
+   * Clean Session of MQTT 3.1.1, Clean Start of MQTT 5. With false the bridge may keep the Session when the connection is
+   * gone, and a renewal of MQTT 3.1.1 hands it over. Default true.
    */
   readonly cleanSession?: boolean;
   /** `exp - iat` of the tokens: {@link AgentOptions.lifetimeFloorSeconds} to 86,400. Default 3,600. */
@@ -34,8 +28,17 @@ export interface AgentOptions extends DeviceName {
   /** 5 to 1,200. Default 60. */
   readonly keepAliveSeconds?: number;
   readonly outbox?: OutboxBounds;
+  /** What this device takes of a bridge, and how fast it speaks. */
+  readonly wire?: Partial<WireSettings>;
+  /** How long the application's handler of a config or command may take, 1 to 3,600. Default 30. */
+  readonly handlerSecondsMax?: number;
   /** The bridge's host and port, or any other name of it: what is learned of one bridge is not held for true of another. */
   readonly bridge?: string;
+  /**
+   * Wraps the payload of each event with its message id, for applications behind a protocol that has no place for one
+   * (MQTT 3.1.1). See `unwrapEnvelope`. Default false.
+   */
+  readonly envelope?: boolean;
   /** Which of the chip's key pairs signs; shown in the status, no more. */
   readonly slot?: number;
 }
@@ -51,7 +54,10 @@ export interface AgentSettings {
   readonly firstRenewalAfterSeconds: number | undefined;
   readonly keepAliveSeconds: number;
   readonly outbox: OutboxBounds;
+  readonly wire: WireSettings;
+  readonly handlerSecondsMax: number;
   readonly bridge: string;
+  readonly envelope: boolean;
   readonly slot: number | undefined;
 }
 
@@ -59,6 +65,7 @@ export const lifetimeSecondsDefault = 3_600;
 export const lifetimeSecondsMax = 86_400;
 export const lifetimeSecondsMin = 10;
 const keepAliveSecondsDefault = 60;
+const handlerSecondsMaxDefault = 30;
 const outboxDefault: OutboxBounds = { messagesMax: 1_000, bytesMax: 4 * 1024 * 1024 };
 
 /** An option has a value the agent does not run with; `message` says which and why. */
@@ -78,9 +85,6 @@ export function settleOptions(options: AgentOptions): AgentSettings {
   }
 
   const { protocolVersion = 5, cleanSession = true } = options;
-  if (protocolVersion === 5 && !cleanSession) {
-    throw new AgentOptionError("cleanSession false is for MQTT 3.1.1; MQTT 5 renews within the connection");
-  }
 
   const floor = options.lifetimeFloorSeconds ?? lifetimeSecondsDefault;
   checkRange("lifetimeFloorSeconds", floor, lifetimeSecondsMin, lifetimeSecondsMax);
@@ -97,6 +101,18 @@ export function settleOptions(options: AgentOptions): AgentSettings {
   checkRange("outbox.messagesMax", outbox.messagesMax, 1, 100_000);
   checkRange("outbox.bytesMax", outbox.bytesMax, 1, 64 * 1024 * 1024);
 
+  const wire = { ...wireDefaults, ...options.wire };
+  checkRange("wire.maximumPacketSize", wire.maximumPacketSize, 512, 1024 * 1024);
+  checkRange("wire.receiveMaximum", wire.receiveMaximum, 1, wireDefaults.receiveMaximum);
+  checkRange("wire.topicAliasMaximum", wire.topicAliasMaximum, 0, 16);
+  checkRange("wire.sessionExpirySeconds", wire.sessionExpirySeconds, 1, 0xffff_ffff);
+  checkRange("wire.messagesPerSecond", wire.messagesPerSecond, 1, 100_000);
+  checkRange("wire.bytesPerSecond", wire.bytesPerSecond, 1_024, 1024 * 1024 * 1024);
+  checkRange("wire.statePauseMillis", wire.statePauseMillis, 0, 60_000);
+
+  const handlerSecondsMax = options.handlerSecondsMax ?? handlerSecondsMaxDefault;
+  checkRange("handlerSecondsMax", handlerSecondsMax, 1, 3_600);
+
   return {
     clientIdentifier,
     project: options.project,
@@ -107,7 +123,10 @@ export function settleOptions(options: AgentOptions): AgentSettings {
     firstRenewalAfterSeconds: first,
     keepAliveSeconds,
     outbox,
+    wire,
+    handlerSecondsMax,
     bridge: options.bridge ?? "",
+    envelope: options.envelope ?? false,
     slot: options.slot,
   };
 }

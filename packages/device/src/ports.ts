@@ -14,6 +14,7 @@ import type {
   Sha256,
   Timers,
 } from "@mayfly/core";
+import type { OutboxStore } from "./outbox-store.ts";
 
 /**
  * Signs a whole message with a device key: SHA-256 and ECDSA P-256 in one operation.
@@ -122,6 +123,13 @@ export interface AgentPorts {
   readonly signer: AgentSigner;
   readonly time: DeviceTime;
   readonly connect: Connect;
+  /**
+   * Remembers which config is in force. Give it only where what the application made of its config outlives a restart
+   * too: the same config is not handed over again. Without it, each start hands over the config once.
+   */
+  readonly configStore?: SmallStore;
   /** What is learned outlives a restart; without one it is learned anew. */
   readonly store?: SmallStore;
+  /** Where messages outlive the process; without one they last as long as it does. */
+  readonly outbox?: OutboxStore;
 }

@@ -62,7 +62,7 @@ export class RenewalInSession {
     const token = this.forget();
     if (token === undefined) return undefined;
     // A network that fails says nothing about the bridge.
-    const isRefused = because !== "link_closed" && because !== "ping_timeout";
+    const isRefused = because !== "link_closed" && because !== "ping_timeout" && because !== "puback_timeout";
     if (isRefused) this.#failures += 1;
     return { token, isRefused };
   }

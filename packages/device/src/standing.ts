@@ -5,6 +5,7 @@
  */
 import { GapMeter } from "./gap-meter.ts";
 import type { BackoffCause } from "./session/backoff.ts";
+import type { ReasonWords } from "./session/reason-words.ts";
 import type { Refusal } from "./session/refusal.ts";
 import type { AgentEvent, AgentState, AgentStatus, RenewalKind } from "./status.ts";
 
@@ -119,8 +120,13 @@ export class Standing {
     this.#tell({ kind: "renewed", by, gapMillis });
   }
 
-  refused(reasonCode: number, refusal: Refusal): void {
+  refused(reasonCode: number, refusal: Refusal, words: ReasonWords = {}): void {
     this.#lastRefusal = refusal.sentence;
-    this.#tell({ kind: "refused", reasonCode, ...refusal });
+    const { reasonString, serverReference } = words;
+    this.#tell({
+      ...{ kind: "refused", reasonCode, ...refusal },
+      ...(reasonString === undefined ? undefined : { reasonString }),
+      ...(serverReference === undefined ? undefined : { serverReference }),
+    });
   }
 }

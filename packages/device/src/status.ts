@@ -4,6 +4,7 @@
  * Neither carries a token, a key or a signature.
  */
 import type { NumericDate } from "@mayfly/core";
+import type { OutboxStoreRefusal } from "./outbox-store.ts";
 import type { BackoffCause } from "./session/backoff.ts";
 import type { RefusalAction } from "./session/refusal.ts";
 
@@ -43,6 +44,8 @@ export interface AgentStatus {
   readonly renewalWindow?: { readonly from: NumericDate; readonly until: NumericDate };
   /** How CONNECT carries the token: by our Authentication Method, or as the Password that every bridge takes. */
   readonly authentication: "method" | "password";
+  /** Version of the config the application took last; absent where the bridge does not say versions (MQTT 3.1.1). */
+  readonly configVersion?: number;
   /** New tokens that came into use in place of old ones; the first connection and repairs are not counted. */
   readonly renewals: number;
   /** The same, by how it was done. */
@@ -56,9 +59,13 @@ export interface AgentStatus {
   readonly acknowledged: number;
   /** Messages refused: at `publish`, or by the bridge's PUBACK. */
   readonly refused: number;
+  /** Messages given up for newer ones, where the full outbox was to do so. */
+  readonly dropped: number;
   /** Waiting for their acknowledgement, sent or not. */
   readonly queuedMessages: number;
   readonly queuedBytes: number;
+  /** Why messages that are to outlive the process are not taken, while that is so. */
+  readonly outboxTrouble?: OutboxStoreRefusal;
   /** The longest time a credential kept a message from being sent, in whole or broken milliseconds. */
   readonly longestGapMillis: number;
   /** Why the bridge last refused us, in words. */
@@ -84,9 +91,27 @@ export type AgentEvent =
       readonly reasonCode: number;
       readonly sentence: string;
       readonly action: RefusalAction;
+      /** The bridge's own words, cut and in printable ASCII; absent where it had none. */
+      readonly reasonString?: string;
+      /** Where else it says to go; the agent does not. */
+      readonly serverReference?: string;
     }
   | { readonly kind: "connection_lost"; readonly because: string }
-  | { readonly kind: "subscription_refused"; readonly topicFilter: string; readonly reasonCode: number }
+  | { readonly kind: "subscription_refused"; readonly topicFilter: string; readonly reasonCode?: number }
+  /** The bridge answered a message "not now": it, and all behind it, go again after this pause. */
+  | { readonly kind: "message_postponed"; readonly reasonCode: number; readonly retryMillis: number }
   | { readonly kind: "acknowledged"; readonly messageId?: string }
   | { readonly kind: "message_refused"; readonly messageId?: string; readonly reasonCode: number }
-  | { readonly kind: "handler_failed"; readonly of: "config" | "command"; readonly because: string };
+  | { readonly kind: "message_dropped"; readonly messageId?: string }
+  /** At the start: a store had kept so many messages; where it was `damaged`, something is lost. */
+  | { readonly kind: "outbox_opened"; readonly messages: number; readonly damaged: number }
+  /** A handler threw, rejected, or did not answer in its time. A config is asked for again, a command is not. */
+  | { readonly kind: "handler_failed"; readonly of: "config" | "command"; readonly because: string }
+  /** The application took a config it had not. */
+  | { readonly kind: "config_applied"; readonly version?: number }
+  /** The bridge sent an older version than is in force, or another config under its number: it was restored. It is applied. */
+  | { readonly kind: "config_went_back"; readonly from: number; readonly to: number }
+  /** Which config is in force could not be stored; it is handed over again after a restart. */
+  | { readonly kind: "config_not_kept" }
+  /** A command of QoS 0 came while as many handlers ran as may. */
+  | { readonly kind: "command_dropped" };

@@ -10,7 +10,7 @@
  * (`token/renewal-plan.ts`), what an answer means (`session/refusal.ts`), one connection in place of another
  * (`session/changeover.ts`), and what is published (`publisher.ts`).
  */
-import { type AgentHandlers, deliver } from "./downlink.ts";
+import { type AgentHandlers, Downlink } from "./downlink.ts";
 import { OneTimer } from "./one-timer.ts";
 import type { AgentSettings } from "./options.ts";
 import type { AgentPorts } from "./ports.ts";
@@ -42,7 +42,7 @@ export const expirySlackMillis = 2_000;
 export class Supervisor {
   readonly #ports: AgentPorts;
   readonly #settings: AgentSettings;
-  readonly #handlers: AgentHandlers;
+  readonly #downlink: Downlink;
   readonly #supply: TokenSupply;
   readonly #plan: RenewalPlan;
   readonly #publisher: Publisher;
@@ -66,7 +66,13 @@ export class Supervisor {
   ) {
     this.#ports = ports;
     this.#settings = settings;
-    this.#handlers = handlers;
+    this.#downlink = new Downlink(
+      ports,
+      settings,
+      handlers,
+      () => this.#changeover.sender?.askForConfig(),
+      tell,
+    );
     this.#publisher = publisher;
     this.#tell = tell;
     this.#standing = new Standing(tell);
@@ -104,6 +110,7 @@ export class Supervisor {
     this.#changeover.leave();
     this.#standing.gap.forget();
     this.#publisher.close();
+    this.#downlink.close();
     this.#standing.enter("stopped");
   }
 
@@ -117,6 +124,7 @@ export class Supervisor {
     const { current } = this.#changeover;
     const token = current?.token ?? this.#plan.token;
     const { window } = this.#plan;
+    const { configVersion } = this.#downlink;
     return {
       ...this.#standing.facts(this.#now()),
       ...(token === undefined || this.#standing.connects === 0
@@ -125,6 +133,7 @@ export class Supervisor {
       ...(current === undefined ? undefined : { renewal: this.#renewalKind(current.connection) }),
       ...(window === undefined ? undefined : { renewalWindow: window }),
       authentication: this.#form.name,
+      ...(configVersion === undefined ? undefined : { configVersion }),
     };
   }
 
@@ -238,6 +247,12 @@ export class Supervisor {
         this.#changeover.answered();
         this.pump();
         return;
+      case "postponed":
+        this.#tell({ ...report, kind: "message_postponed" });
+        return;
+      case "room":
+        this.pump();
+        return;
       case "subscription_refused":
         this.#tell(report);
         return;
@@ -312,7 +327,7 @@ export class Supervisor {
       this.pump();
       return;
     }
-    this.#standing.refused(reasonCode, refusal);
+    this.#standing.refused(reasonCode, refusal, report);
     if (refusal.action !== "mint") {
       this.#nextFailed(backoffCauseOf[refusal.action]);
       return;
@@ -344,7 +359,7 @@ export class Supervisor {
     this.#backoff.connectionEnded(heldMillis);
     const { action, cause, refusal } = judgeEnd(end, heldMillis);
     if (refusal !== undefined && end.reasonCode !== undefined) {
-      this.#standing.refused(end.reasonCode, refusal);
+      this.#standing.refused(end.reasonCode, refusal, end);
     }
     if (presented?.isRefused === true) {
       this.#replaceRefused(action, presented.token, token, end);
@@ -428,9 +443,8 @@ export class Supervisor {
   }
 
   #deliver(connection: Connection, message: Extract<ConnectionReport, { kind: "config" | "command" }>): void {
-    const { kind, receipt } = message;
-    deliver(this.#handlers, message, (verdict) => {
-      if (verdict !== "taken") this.#tell({ kind: "handler_failed", of: kind, because: verdict.failed });
+    const { receipt } = message;
+    this.#downlink.take(message, (verdict) => {
       if (receipt === undefined) return;
       // By now another connection may go on with the Session.
       const carrier = this.#changeover.current?.connection ?? connection;

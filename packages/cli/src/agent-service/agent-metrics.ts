@@ -98,6 +98,10 @@ export function createAgentMetrics(status: () => AgentStatus): AgentMetrics {
     "Messages refused by the agent or the bridge.",
     (s) => s.refused,
   );
+  total("mayfly_agent_messages_dropped_total", "Messages given up for newer ones.", (s) => s.dropped);
+  gauge("mayfly_agent_outbox_trouble", "1 while the outbox takes no messages because of its disk.", (s) =>
+    s.outboxTrouble === undefined ? 0 : 1,
+  );
   const refusals = new Counter({
     name: "mayfly_agent_refusals_total",
     help: "Refusals by the bridge, by what the agent did next.",

@@ -31,8 +31,15 @@ const levels = {
   connection_lost: "warn",
   subscription_refused: "error",
   acknowledged: undefined,
+  message_dropped: "warn",
+  message_postponed: "warn",
   message_refused: "error",
+  outbox_opened: "info",
   handler_failed: "warn",
+  config_applied: "info",
+  config_went_back: "warn",
+  config_not_kept: "error",
+  command_dropped: "warn",
 } as const satisfies Record<AgentEvent["kind"], LogLevelName | undefined>;
 
 export class EventLog {

@@ -40,7 +40,7 @@ type ErrorCode =
   | "request_malformed"
   | "not_found"
   | "too_many_waiting"
-  | "not_durable"
+  | "not_kept"
   | "refused_by_bridge"
   | "internal";
 
@@ -58,6 +58,9 @@ class ApiFailure extends Error {
 
 const refusals = {
   outbox_full: [503, "the outbox is full; try again when the bridge has taken some of it"],
+  outbox_busy: [503, "the disk is behind; try again in a moment"],
+  outbox_disk_full: [507, "the disk is full; messages are taken again when there is room"],
+  outbox_disk_failed: [503, "the disk does not write; messages are taken again when it does"],
   message_too_large: [413, "a message has 262144 bytes at most, a state 65536"],
   subfolder_malformed: [400, "a subfolder is levels of two or more letters, digits and -._+~%, parted by /"],
   message_id_malformed: [400, "a message id has 1 to 128 bytes of text"],
@@ -136,17 +139,23 @@ async function answerPublish(
 ): Promise<FastifyReply> {
   if (answer.kind === "refused") {
     const [status, sentence] = refusals[answer.because];
-    if (status === 503) reply.header("retry-after", "1");
+    if (status >= 500) reply.header("retry-after", "1");
     throw new ApiFailure(status, answer.because, sentence);
   }
   const waitMillis = waitOf(request);
-  if (waitMillis === 0) return reply.send({ state: "kept" });
+  const durability = await answer.durable;
+  if (durability === "not_kept") {
+    throw new ApiFailure(503, "not_kept", "the agent ended before the message was on the disk");
+  }
+  const kept = durability === "durable" ? "kept" : "in_memory";
+  if (waitMillis === 0) return reply.send({ state: kept });
   const outcome = await withinWait(ports, request, waitMillis, answer.outcome);
   switch (outcome?.kind) {
     case undefined:
-      return reply.code(202).send({ state: "kept" });
+      return reply.code(202).send({ state: kept });
     case "acknowledged":
     case "sent":
+    case "superseded":
       return reply.send({ state: outcome.kind });
     case "refused":
       throw new ApiFailure(
@@ -154,8 +163,14 @@ async function answerPublish(
         "refused_by_bridge",
         `the bridge refused the message for good (reason code ${outcome.reasonCode})`,
       );
+    case "dropped":
+      throw new ApiFailure(
+        503,
+        "outbox_full",
+        "the outbox was full, and this message made room for newer ones",
+      );
     case "stopped":
-      return reply.code(202).send({ state: "kept" });
+      return reply.code(202).send({ state: kept });
   }
 }
 

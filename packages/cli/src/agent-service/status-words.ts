@@ -32,6 +32,12 @@ const stateSentences = {
   backing_off: "Not connected: it tries again after a pause.",
 } as const satisfies Record<AgentState, string>;
 
+const outboxSentences = {
+  outbox_busy: "It takes no messages for the moment: the disk is behind.",
+  outbox_disk_full: "It takes no messages: the disk is full. It tries again by itself.",
+  outbox_disk_failed: "It takes no messages: the disk does not write. It tries again by itself.",
+} as const satisfies Record<NonNullable<AgentStatus["outboxTrouble"]>, string>;
+
 const renewalWords = {
   reauthentication: "within the connection, no message waits",
   handover: "by a second connection that takes the Session over",
@@ -43,6 +49,7 @@ export function describeStatus(status: ServiceStatus): readonly string[] {
   const { agent } = status;
   return [
     stateSentences[agent.state],
+    ...present(agent.outboxTrouble, (trouble) => outboxSentences[trouble]),
     ...present(agent.lastRefusal, (words) => `The bridge last refused it: ${words}.`),
     "",
     `Device    ${status.device}`,
@@ -50,7 +57,7 @@ export function describeStatus(status: ServiceStatus): readonly string[] {
     `Key       ${agent.slot === undefined ? "" : `slot ${agent.slot}, `}${agent.keyId}`,
     `Token     ${tokenWords(agent)}`,
     `Renewals  ${renewalsWords(agent)}`,
-    `Outbox    ${plural(agent.queuedMessages, "message")} waiting (${agent.queuedBytes} bytes), ${agent.acknowledged} acknowledged, ${agent.refused} refused`,
+    `Outbox    ${outboxWords(agent)}`,
     ...(status.commandsWaiting + status.commandsTaken === 0
       ? []
       : [
@@ -69,6 +76,11 @@ function renewalsWords({ renewals, renewal, longestGapMillis }: AgentStatus): st
   const gap = `the longest wait for a message because of one ${Math.round(longestGapMillis)} ms`;
   const next = renewal === undefined ? "" : `; the next ${renewalWords[renewal]}`;
   return `${renewals} so far, ${gap}${next}`;
+}
+
+function outboxWords({ queuedMessages, queuedBytes, acknowledged, refused, dropped }: AgentStatus): string {
+  const given = dropped === 0 ? "" : `, ${dropped} given up for newer ones`;
+  return `${plural(queuedMessages, "message")} waiting (${queuedBytes} bytes), ${acknowledged} acknowledged, ${refused} refused${given}`;
 }
 
 function present<T>(value: T | undefined, words: (value: T) => string): readonly string[] {

@@ -39,6 +39,7 @@ interface AgentFlags {
   readonly lifetime: number;
   readonly firstRenewalAfter?: number;
   readonly subfolder?: string;
+  readonly outbox?: string;
   readonly run: string;
   readonly mqtt: number;
   readonly stopWithStdin?: true;
@@ -71,6 +72,10 @@ export function addAgentCommand(program: Command): void {
         wholeNumber(1, 86_400),
       )
       .option("--subfolder <SUBFOLDER>", "telemetry subfolder")
+      .option(
+        "--outbox <FOLDER>",
+        "keep what is not acknowledged in this folder, through restarts (default: in memory)",
+      )
       .option("--run <WORD>", "word carried in every message, to tell runs apart", "agent")
       .option("--mqtt <VERSION>", "4 is MQTT 3.1.1, 5 is MQTT 5.0", wholeNumber(4, 5), 5)
       .option(
@@ -113,7 +118,7 @@ async function runAgent(flags: AgentFlags, command: Command): Promise<void> {
   }
   const key = chosenKey(flags);
   const caPem = await readText(endpoints.ca);
-  const { agent, release } = await createAgentWith(key, {
+  const { agent, release } = await createAgentWith(key, flags.outbox, {
     ...hostAndPort(endpoints.mqtts),
     caPem,
     ...registryOf(flags, endpoints),
@@ -175,11 +180,12 @@ async function runAgent(flags: AgentFlags, command: Command): Promise<void> {
       };
       const published = payload.sequence;
       const answer = agent.publish(Buffer.from(JSON.stringify(payload)), {
-        messageId: `${flags.run}-${published}`,
+        // Numbers that begin anew with each run would be repeats to the bridge; an outbox makes ids that are not.
+        ...(flags.outbox === undefined ? { messageId: `${flags.run}-${published}` } : {}),
         ...(flags.subfolder === undefined ? {} : { subfolder: flags.subfolder }),
       });
       // A full outbox is no message sent: the number is used when there is room again.
-      if (answer.kind === "refused" && answer.because !== "outbox_full") {
+      if (answer.kind === "refused" && !answer.because.startsWith("outbox_")) {
         throw new CommandFailure("agent_refused", `the agent does not take the message: ${answer.because}`);
       }
       if (answer.kind === "accepted") {
@@ -233,12 +239,18 @@ type ChosenKey =
 /** The agent, put together here from its ports: only this program knows which signer this machine has. */
 async function createAgentWith(
   key: ChosenKey,
+  outboxFolder: string | undefined,
   options: AgentOptions & TlsTarget,
 ): Promise<{ readonly agent: Agent; release(): Promise<void> }> {
   const node = await import("@mayfly/device/node");
   if (key.kind === "file") {
     const keyPem = await readText(key.file);
-    return { agent: node.createNodeAgent({ ...options, keyPem }), release: async () => {} };
+    const agent = node.createNodeAgent({
+      ...options,
+      keyPem,
+      ...(outboxFolder === undefined ? {} : { outboxFolder }),
+    });
+    return { agent, release: async () => {} };
   }
   const [{ createAgent }, { openLastingSigner }] = await Promise.all([
     import("@mayfly/device"),
@@ -253,6 +265,7 @@ async function createAgentWith(
     signer,
     time: node.nodeTime,
     connect: node.createTlsConnect(options),
+    ...(outboxFolder === undefined ? {} : { outbox: node.openAgentOutbox(outboxFolder, options) }),
   };
   return { agent: createAgent(ports, options), release: () => signer.close() };
 }

@@ -10,7 +10,7 @@ import { chmodSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { formatDeviceName } from "@mayfly/core";
-import { type Agent, type AgentSigner, createAgent } from "@mayfly/device";
+import { type Agent, type AgentOptions, type AgentSigner, createAgent } from "@mayfly/device";
 import type { FastifyInstance } from "fastify";
 import { pino } from "pino";
 import { createAgentMetrics } from "../agent-service/agent-metrics.ts";
@@ -46,6 +46,20 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
 
   const commands = new CommandDesk(node.nodeTimers);
   const config = await openConfigShelf(settings.stateFolder, node.nodeTimers);
+  const options: AgentOptions = {
+    ...settings.name,
+    ...(settings.bridge.mqtt === 4 ? { protocolVersion: 4, cleanSession: false } : { protocolVersion: 5 }),
+    bridge: `${settings.bridge.host}:${settings.bridge.port}`,
+    lifetimeSeconds: settings.lifetimeSeconds,
+    lifetimeFloorSeconds: settings.lifetimeFloorSeconds,
+    keepAliveSeconds: settings.bridge.keepAliveSeconds,
+    outbox: settings.outbox,
+    envelope: settings.outbox.isEnveloped,
+    // A command waits for a program that asks for it, and only then has its minute.
+    handlerSecondsMax: 3_600,
+    slot: signer.slot,
+  };
+  const store = node.openFileStore(join(settings.stateFolder, "values"));
   const agent = createAgent(
     {
       clock: node.nodeClock,
@@ -55,18 +69,10 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
       signer: signer.signer,
       time: node.nodeTime,
       connect: node.createTlsConnect({ ...settings.bridge, caPem }),
+      store,
+      outbox: node.openAgentOutbox(join(settings.stateFolder, "outbox"), options),
     },
-    {
-      ...settings.name,
-      ...(settings.bridge.mqtt === 4
-        ? { protocolVersion: 4 as const, cleanSession: false }
-        : { protocolVersion: 5 as const }),
-      lifetimeSeconds: settings.lifetimeSeconds,
-      lifetimeFloorSeconds: settings.lifetimeFloorSeconds,
-      keepAliveSeconds: settings.bridge.keepAliveSeconds,
-      outbox: settings.outbox,
-      slot: signer.slot,
-    },
+    options,
     {
       config: (payload) => config.put(payload),
       command: (payload, subfolder) => commands.offer(payload, subfolder),
@@ -108,7 +114,7 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
   agent.stop();
   commands.close();
   config.close();
-  await Promise.all([api.close(), metricsListener?.close(), signer.release()]);
+  await Promise.all([api.close(), metricsListener?.close(), store.close(), signer.release()]);
   rmSync(settings.api.socket, { force: true });
 }
 

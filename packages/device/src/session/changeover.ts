@@ -85,7 +85,8 @@ export class Changeover {
 
   /** Begins a connection; a report `opened` comes when its link is up. */
   open(token: DeviceToken, authentication: AuthenticationFormName): void {
-    const { protocolVersion, clientIdentifier, device, keepAliveSeconds, cleanSession } = this.#settings;
+    const { protocolVersion, clientIdentifier, device, keepAliveSeconds, cleanSession, wire } =
+      this.#settings;
     const connection = new Connection(
       this.#ports,
       {
@@ -95,6 +96,7 @@ export class Changeover {
         keepAliveSeconds,
         cleanStart: cleanSession,
         authentication,
+        wire,
       },
       cleanSession ? new SessionState() : this.#keptSession,
       this.#report,

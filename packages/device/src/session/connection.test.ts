@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type { LinkEvents } from "../ports.ts";
 import { Connection, type ConnectionReport, linkOpenMillisMax } from "./connection.ts";
 import { SessionState } from "./session-state.ts";
+import { wireDefaults } from "./wire-settings.ts";
 
 const options = {
   protocolVersion: 5,
@@ -11,6 +12,7 @@ const options = {
   keepAliveSeconds: 60,
   cleanStart: true,
   authentication: "method",
+  wire: wireDefaults,
 } as const;
 
 function arrange() {

@@ -41,6 +41,7 @@ export class Connection {
     this.#report = (what) => report(this, what);
     this.#session = new Session(options, state, {
       write: (bytes) => this.#link.write(bytes),
+      bufferedBytes: () => this.#link.bufferedBytes,
       close: () => this.#link.close(),
       report: (what) => this.#report(what),
     });
@@ -102,11 +103,19 @@ export class Connection {
   }
 
   mayPublish(qos: 0 | 1): boolean {
-    return this.#session.mayPublish(qos);
+    const may = this.#session.mayPublish(qos, this.#ports.clock.monotonicMillis());
+    // There may be something to wait for now.
+    if (!may) this.#arm();
+    return may;
   }
 
   publish(message: OutgoingMessage, key: number): "written" | "too_large" {
     return this.#session.publish(message, key, this.#ports.clock.monotonicMillis());
+  }
+
+  askForConfig(): void {
+    this.#session.askForConfig(this.#ports.clock.monotonicMillis());
+    this.#arm();
   }
 
   settleDownlink(receipt: DownlinkReceipt, isTaken: boolean): void {

@@ -6,7 +6,7 @@
  * that second coming with the first one's outcome, and do not hand the message over twice. To acknowledge them
  * unasked would free an identifier whose repeat is still on its way to us, to be taken for something new.
  *
- * Left to others: how many may be owed at once (`session.ts`).
+ * Left to others: how many may be owed at once (`downlink-intake.ts`).
  */
 
 /** One QoS 1 PUBLISH of the bridge, until it is acknowledged. */
@@ -27,6 +27,12 @@ export class DownlinkAcknowledgements {
 
   get size(): number {
     return this.#owed.length;
+  }
+
+  /** Whether this connection brought a PUBLISH with this identifier that is not acknowledged yet. */
+  isOwed(packetIdentifier: number): boolean {
+    for (const receipt of this.#owed) if (receipt.packetIdentifier === packetIdentifier) return true;
+    return false;
   }
 
   /** A QoS 1 PUBLISH came, to be handed over. */

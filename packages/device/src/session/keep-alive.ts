@@ -7,7 +7,7 @@
  * Left to others: sending the PINGREQ, and what follows a missing PINGRESP (`session.ts`).
  */
 
-/** From PINGREQ to PINGRESP. */
+/** From PINGREQ to PINGRESP, and no longer than the silence before it: so a dead link is known within 1.5 keep-alives. */
 export const pingAnswerMillisMax = 10_000;
 
 /** A share of the keep-alive, so that a PINGREQ on a slow link still arrives in time. */
@@ -39,9 +39,11 @@ export class KeepAlive {
 
   /** When {@link judge} wants to be called, monotonic; `undefined` for not at all. */
   get dueMillis(): number | undefined {
-    if (this.#pingMillis !== undefined) return this.#pingMillis + pingAnswerMillisMax;
     if (this.#keepAliveMillis === 0) return undefined;
-    return Math.min(this.#sentMillis, this.#receivedMillis) + this.#keepAliveMillis * pingShare;
+    const silenceMillis = this.#keepAliveMillis * pingShare;
+    return this.#pingMillis === undefined
+      ? Math.min(this.#sentMillis, this.#receivedMillis) + silenceMillis
+      : this.#pingMillis + Math.min(pingAnswerMillisMax, silenceMillis);
   }
 
   /** @returns `ping`: send PINGREQ now, which counts as sent. `dead`: its answer is overdue. */

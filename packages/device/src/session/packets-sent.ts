@@ -1,25 +1,22 @@
 /**
  * The packets an agent sends that say more than a number: CONNECT, SUBSCRIBE and PUBLISH, filled in for its version.
  *
- * Left to others: when (`session.ts`), and their bytes (`@mayfly/core/mqtt-client`).
+ * Left to others: when (`session.ts`, `uplink.ts`), and their bytes (`@mayfly/core/mqtt-client`).
  */
 import { utf8Encode } from "@mayfly/core";
-import type { ClientPacket, Properties, ProtocolVersion } from "@mayfly/core/mqtt";
+import type { ClientPacket, Properties, ProtocolVersion, PublishPacket } from "@mayfly/core/mqtt";
 import type { OutgoingMessage } from "../outbox.ts";
 import { tokenProperties } from "./reauthentication.ts";
 import type { ConnectOrder, SessionOptions } from "./session-report.ts";
 
-/** Receive Maximum we announce; 3.1.1 cannot say it, so there more ends the connection. */
-export const downlinkInFlightMax = 20;
-/** Maximum Packet Size we announce: a command of 256 KiB and its header. */
-export const packetBytesMax = 264 * 1024;
-
 export function connectPacket(options: SessionOptions, order: ConnectOrder): ClientPacket {
-  const { protocolVersion, clientIdentifier, keepAliveSeconds, cleanStart, authentication } = options;
+  const { protocolVersion, clientIdentifier, keepAliveSeconds, cleanStart, authentication, wire } = options;
   const isByMethod = authentication === "method";
   const properties: Properties = {
-    receiveMaximum: downlinkInFlightMax,
-    maximumPacketSize: packetBytesMax,
+    receiveMaximum: wire.receiveMaximum,
+    maximumPacketSize: wire.maximumPacketSize,
+    ...(wire.topicAliasMaximum === 0 ? undefined : { topicAliasMaximum: wire.topicAliasMaximum }),
+    ...(cleanStart ? undefined : { sessionExpiryInterval: wire.sessionExpirySeconds }),
     ...(isByMethod ? tokenProperties(order.token) : undefined),
   };
   return {
@@ -49,27 +46,42 @@ export function subscribePacket(topicFilters: readonly string[], packetIdentifie
   };
 }
 
-/**
- * @param packetIdentifier undefined exactly for QoS 0.
- * @param time `again`: with DUP, in a Session that goes on.
- */
+/** How a PUBLISH goes over one connection. */
+export interface PublishForm {
+  /** undefined exactly for QoS 0. */
+  readonly packetIdentifier: number | undefined;
+  /** `again`: with DUP, in a Session that goes on. */
+  readonly time: "first" | "again";
+  /** Topic Alias that stands for the Topic Name, 0 for none. */
+  readonly known: number;
+  /** Topic Alias that is to stand for it from now on, 0 for none. */
+  readonly offered: number;
+}
+
 export function publishPacket(
   message: OutgoingMessage,
-  packetIdentifier: number | undefined,
-  time: "first" | "again",
+  form: PublishForm,
   protocolVersion: ProtocolVersion,
-): ClientPacket {
+): PublishPacket {
   const { topic, payload, qos, messageId } = message;
+  const { packetIdentifier, time, known } = form;
+  const topicAlias = known === 0 ? form.offered : known;
+  const hasId = messageId !== undefined && protocolVersion === 5;
   return {
     type: "publish",
     dup: time === "again",
     qos,
     retain: false,
-    topic,
+    topic: known === 0 ? topic : "",
     payload,
     ...(packetIdentifier === undefined ? undefined : { packetIdentifier }),
-    ...(messageId === undefined || protocolVersion === 4
+    ...(topicAlias === 0 && !hasId
       ? undefined
-      : { properties: { userProperties: [["id", messageId]] } }),
+      : {
+          properties: {
+            ...(topicAlias === 0 ? undefined : { topicAlias }),
+            ...(hasId ? { userProperties: [["id", messageId]] } : undefined),
+          },
+        }),
   };
 }

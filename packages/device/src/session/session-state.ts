@@ -6,7 +6,7 @@
  * answer, and the newer touches nothing before the bridge said whether the Session is present. So no identifier
  * is ever free on one side and in flight on the other.
  *
- * Left to others: sending again what is in flight (`session.ts`), and how many connections share it (`agent.ts`).
+ * Left to others: sending again what is in flight (`uplink.ts`), and how many connections share it (`changeover.ts`).
  */
 import type { OutgoingMessage } from "../outbox.ts";
 import { DownlinkAcknowledgements } from "./downlink-acknowledgements.ts";
@@ -16,12 +16,18 @@ export interface InFlight {
   /** The caller's. */
   readonly key: number;
   readonly message: OutgoingMessage;
+  /** When it was written last, monotonic. */
+  writtenMillis: number;
+  /** How often the bridge answered "not now". */
+  readonly postponedTimes: number;
 }
 
 export class SessionState {
   readonly downlink = new DownlinkAcknowledgements();
   /** By Packet Identifier, in the order in which they were sent first. */
   readonly #inFlight = new Map<number, InFlight>();
+  /** Answered "not now", oldest first; with those in flight never more than the window. */
+  #postponed: InFlight[] = [];
   #lastIdentifier = 0;
   /** Packet Identifier of the SUBSCRIBE that waits for its SUBACK. */
   #subscribing: number | undefined;
@@ -31,7 +37,17 @@ export class SessionState {
     return this.#inFlight;
   }
 
-  /** The bridge has answered our SUBSCRIBE in this Session. */
+  /** When the one in flight that was sent first was written last. */
+  get oldestMillis(): number | undefined {
+    for (const { writtenMillis } of this.#inFlight.values()) return writtenMillis;
+    return undefined;
+  }
+
+  get postponed(): readonly InFlight[] {
+    return this.#postponed;
+  }
+
+  /** The bridge has granted in this Session what it ever will. */
   get isSubscribed(): boolean {
     return this.#isSubscribed;
   }
@@ -55,6 +71,16 @@ export class SessionState {
     return inFlight;
   }
 
+  /** To be sent again under another Packet Identifier. */
+  postpone(inFlight: InFlight): void {
+    this.#postponed.push(inFlight);
+  }
+
+  /** @returns The oldest that was postponed, which is so no more. */
+  takePostponed(): InFlight | undefined {
+    return this.#postponed.shift();
+  }
+
   subscribing(): number {
     this.#subscribing = this.freeIdentifier();
     return this.#subscribing;
@@ -64,8 +90,12 @@ export class SessionState {
   subscribed(packetIdentifier: number): boolean {
     if (packetIdentifier !== this.#subscribing) return false;
     this.#subscribing = undefined;
-    this.#isSubscribed = true;
     return true;
+  }
+
+  /** Nothing is left to be subscribed to. */
+  settledSubscriptions(): void {
+    this.#isSubscribed = true;
   }
 
   /** The bridge has the Session too: it goes on over a new Network Connection. */
@@ -77,6 +107,7 @@ export class SessionState {
   /** The bridge has no such Session: a new one begins. */
   startOver(): void {
     this.#inFlight.clear();
+    this.#postponed = [];
     this.#subscribing = undefined;
     this.#isSubscribed = false;
     this.downlink.clear();

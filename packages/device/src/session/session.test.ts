@@ -4,11 +4,12 @@ import { utf8Encode } from "@mayfly/core";
 import type { ClientPacket, ProtocolVersion, ServerPacket } from "@mayfly/core/mqtt";
 import { encodeServerPacket, ServerDecoder } from "@mayfly/core/mqtt-server";
 import fc from "fast-check";
+import { inFlightMax } from "./bridge-limits.ts";
 import { pingAnswerMillisMax } from "./keep-alive.ts";
-import { downlinkInFlightMax, packetBytesMax } from "./packets-sent.ts";
-import { connackMillisMax, inFlightMax, Session } from "./session.ts";
+import { connackMillisMax, Session } from "./session.ts";
 import type { SessionOptions, SessionReport } from "./session-report.ts";
 import { SessionState } from "./session-state.ts";
+import { wireDefaults } from "./wire-settings.ts";
 
 const clientIdentifier = "projects/p/locations/l/registries/reg/devices/lamp";
 const order = { token: "head.claims.signature", userName: "mayfly/1" };
@@ -31,6 +32,7 @@ function arrange(
       keepAliveSeconds: 60,
       cleanStart: true,
       authentication: "password",
+      wire: wireDefaults,
       ...options,
     },
     state,
@@ -41,6 +43,7 @@ function arrange(
           written.push(structuredClone(packet));
         }
       },
+      bufferedBytes: () => 0,
       close: () => {
         closed += 1;
       },
@@ -64,6 +67,7 @@ function arrangeAccepted(
     reasonCode: 0,
     ...(protocolVersion === 5 ? { properties } : {}),
   });
+  all.say({ type: "suback", packetIdentifier: 1, reasonCodes: [1, 1] });
   all.written.length = 0;
   all.reports.length = 0;
   return all;
@@ -83,8 +87,8 @@ test("CONNECT carries the device's name, our mark, the token and, in MQTT 5, wha
   assert.equal(connect.cleanStart, true);
   assert.equal(connect.keepAlive, 60);
   assert.deepEqual(connect.password, utf8Encode("head.claims.signature"));
-  assert.equal(connect.properties?.receiveMaximum, downlinkInFlightMax);
-  assert.equal(connect.properties?.maximumPacketSize, packetBytesMax);
+  assert.equal(connect.properties?.receiveMaximum, wireDefaults.receiveMaximum);
+  assert.equal(connect.properties?.maximumPacketSize, wireDefaults.maximumPacketSize);
 });
 
 test("an accepted session subscribes to config and commands at QoS 1", () => {
@@ -137,6 +141,7 @@ test("what a refusing bridge says of its time comes with the instants between wh
     reasonCode: 0x87,
     hint: { serverTime: 1_700_000_000.25, sentMillis: 1_000, receivedMillis: 1_080 },
     refusedFor: "token_expired",
+    reasonString: "token_expired",
   });
 });
 
@@ -201,22 +206,22 @@ test("no more QoS 1 messages are in flight than the bridge's Receive Maximum", (
   const { session, say, written } = arrangeAccepted(5, { receiveMaximum: 2 });
 
   session.publish(message, 0, 0);
-  assert.equal(session.mayPublish(1), true);
+  assert.equal(session.mayPublish(1, 0), true);
   session.publish(message, 1, 0);
 
-  assert.equal(session.mayPublish(1), false);
-  assert.equal(session.mayPublish(0), true);
+  assert.equal(session.mayPublish(1, 0), false);
+  assert.equal(session.mayPublish(0, 0), true);
   const first = written[0];
   assert.ok(first?.type === "publish");
   say({ type: "puback", packetIdentifier: first.packetIdentifier ?? 0, reasonCode: 0 });
-  assert.equal(session.mayPublish(1), true);
+  assert.equal(session.mayPublish(1, 0), true);
 });
 
 test("a bridge without a Receive Maximum gets no more than our own bound in flight", () => {
   const { session } = arrangeAccepted(4);
   let sent = 0;
 
-  while (session.mayPublish(1)) session.publish(message, sent++, 0);
+  while (session.mayPublish(1, 0)) session.publish(message, sent++, 0);
 
   assert.equal(sent, inFlightMax);
 });
@@ -334,7 +339,7 @@ test("a failed handler says so in MQTT 5 and withholds the PUBACK in 3.1.1", () 
 test("more unhandled messages than our Receive Maximum end the connection with 0x93", () => {
   const { written, reports, say } = arrangeAccepted(5);
 
-  for (let packetIdentifier = 1; packetIdentifier <= downlinkInFlightMax + 1; packetIdentifier++) {
+  for (let packetIdentifier = 1; packetIdentifier <= wireDefaults.receiveMaximum + 1; packetIdentifier++) {
     say({
       type: "publish",
       dup: false,
@@ -416,6 +421,7 @@ test("the reports of an AUTH leave at its limit and with its answer, and PINGREQ
   const properties = { authenticationMethod: "mayfly-jwt" };
   session.connect(order, 0);
   say({ type: "connack", sessionPresent: false, reasonCode: 0, properties });
+  say({ type: "suback", packetIdentifier: 1, reasonCodes: [1, 1] });
   reports.length = 0;
 
   session.reauthenticate("next", 60_000, 10_000);
@@ -444,11 +450,11 @@ test("a session that is held sends nothing, and catches up when it is released",
 
   session.hold();
   session.settleDownlink(report.receipt, true, 1_000);
-  const held = [written.length, session.mayPublish(1), session.dueMillis];
+  const held = [written.length, session.mayPublish(1, 0), session.dueMillis];
   session.release(2_000);
 
   assert.deepEqual(held, [0, false, undefined]);
   assert.deepEqual(written, [{ type: "puback", packetIdentifier: 3, reasonCode: 0 }]);
-  assert.equal(session.mayPublish(1), true);
+  assert.equal(session.mayPublish(1, 0), true);
   assert.notEqual(session.dueMillis, undefined);
 });

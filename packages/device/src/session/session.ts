@@ -7,30 +7,30 @@
  * message. Without, and when the bridge says Session Present, what is in flight goes out again first, under its
  * identifiers and with DUP (MQTT 3.1.1 §4.4).
  *
- * Left to others: which message is sent next (`outbox.ts`), tokens, and what follows an end (`agent.ts`).
+ * Left to others: our PUBLISHes (`uplink.ts`), the bridge's (`downlink-intake.ts`), SUBSCRIBE (`subscriptions.ts`), AUTH
+ * (`reauthentication.ts`), which message is next (`outbox.ts`), and what follows an end (`supervisor.ts`).
  */
-import { commandsFilter, configTopic } from "@mayfly/core";
 import {
   type AuthPacket,
   type ConnackPacket,
   MqttError,
   mayCarryReasonCode,
+  type Properties,
+  type PubackPacket,
+  type PublishPacket,
   reasonCode,
   type ServerPacket,
 } from "@mayfly/core/mqtt";
 import { ClientDecoder, encodeClientPacket } from "@mayfly/core/mqtt-client";
 import type { OutgoingMessage } from "../outbox.ts";
-import { readBridgeHints, readTimeRefusal, type TimeRefusal } from "./bridge-hints.ts";
+import { readBridgeHints, readTimeRefusal } from "./bridge-hints.ts";
+import { readBridgeLimits } from "./bridge-limits.ts";
 import type { DownlinkReceipt } from "./downlink-acknowledgements.ts";
-import { findDownlinkPlace } from "./downlink-place.ts";
+import { DownlinkIntake } from "./downlink-intake.ts";
+import { earlier } from "./earlier.ts";
 import { KeepAlive } from "./keep-alive.ts";
-import {
-  connectPacket,
-  downlinkInFlightMax,
-  packetBytesMax,
-  publishPacket,
-  subscribePacket,
-} from "./packets-sent.ts";
+import { connectPacket } from "./packets-sent.ts";
+import { readReasonWords } from "./reason-words.ts";
 import { Reauthentication } from "./reauthentication.ts";
 import type {
   ConnectOrder,
@@ -40,11 +40,11 @@ import type {
   SessionReport,
 } from "./session-report.ts";
 import type { SessionState } from "./session-state.ts";
+import { Subscriptions } from "./subscriptions.ts";
+import { Uplink } from "./uplink.ts";
 
 /** From CONNECT to CONNACK. */
 export const connackMillisMax = 15_000;
-/** Our own PUBLISHes without PUBACK, whatever more the bridge allows. */
-export const inFlightMax = 20;
 
 type Phase = "idle" | "connecting" | "accepted" | "ended";
 
@@ -53,25 +53,27 @@ export class Session {
   readonly #state: SessionState;
   readonly #output: SessionOutput;
   readonly #decoder: ClientDecoder;
-  readonly #filters: readonly string[];
+  readonly #uplink: Uplink;
+  readonly #intake: DownlinkIntake;
+  readonly #subscriptions: Subscriptions;
   readonly #keepAlive = new KeepAlive();
   readonly #reauthentication = new Reauthentication();
   #phase: Phase = "idle";
   #isHeld = false;
   #now = 0;
   #connectedMillis = 0;
-  #receiveMaximum = inFlightMax;
-  #packetBytesMax = Number.POSITIVE_INFINITY;
 
   /** @param state A new one for a clean start; else the one that outlived the connection before. */
   constructor(options: SessionOptions, state: SessionState, output: SessionOutput) {
     this.#options = options;
     this.#state = state;
     this.#output = output;
-    this.#filters = [configTopic(options.device), commandsFilter(options.device)];
+    this.#uplink = new Uplink(options, state, output, (bytes) => this.#write(bytes));
+    this.#intake = new DownlinkIntake(options.device, state.downlink, options.wire);
+    this.#subscriptions = new Subscriptions(options.device, state, output.report);
     this.#decoder = new ClientDecoder({
       protocolVersion: options.protocolVersion,
-      maximumPacketSize: packetBytesMax,
+      maximumPacketSize: options.wire.maximumPacketSize,
     });
   }
 
@@ -93,8 +95,8 @@ export class Session {
   get dueMillis(): number | undefined {
     if (this.#phase === "connecting") return this.#connectedMillis + connackMillisMax;
     if (this.#phase !== "accepted" || this.#isHeld) return undefined;
-    const dues = [this.#keepAlive.dueMillis, this.#reauthentication.dueMillis];
-    return dues.reduce((least, due) => (due !== undefined && due < (least ?? due + 1) ? due : least));
+    const ownDue = earlier(this.#keepAlive.dueMillis, this.#reauthentication.dueMillis);
+    return earlier(ownDue, earlier(this.#uplink.dueMillis, this.#subscriptions.dueMillis));
   }
 
   /** Sends CONNECT; the link must be open. */
@@ -136,10 +138,9 @@ export class Session {
     this.#acknowledge();
   }
 
-  /** Whether a message of this QoS may be sent now: accepted, and room under the Receive Maximum. */
-  mayPublish(qos: 0 | 1): boolean {
-    if (this.#phase !== "accepted" || this.#isHeld) return false;
-    return qos === 0 || this.inFlight < this.#receiveMaximum;
+  /** Whether a message of this QoS may be sent now. Where only time is missing, `room` is reported when it has come. */
+  mayPublish(qos: 0 | 1, nowMillis: number): boolean {
+    return this.#phase === "accepted" && !this.#isHeld && this.#uplink.mayPublish(qos, nowMillis);
   }
 
   /**
@@ -150,12 +151,15 @@ export class Session {
    */
   publish(message: OutgoingMessage, key: number, nowMillis: number): "written" | "too_large" {
     this.#now = nowMillis;
-    const packetIdentifier = message.qos === 1 ? this.#state.freeIdentifier() : undefined;
-    const bytes = this.#encodePublish(message, packetIdentifier, "first");
-    if (bytes.length > this.#packetBytesMax) return "too_large";
-    if (packetIdentifier !== undefined) this.#state.sent(packetIdentifier, { key, message });
-    this.#write(bytes);
-    return "written";
+    return this.#uplink.publish(message, key, nowMillis);
+  }
+
+  /** Asks for the config once more: what was not acknowledged comes again. */
+  askForConfig(nowMillis: number): void {
+    if (this.#phase !== "accepted" || this.#isHeld) return;
+    this.#now = nowMillis;
+    const subscribe = this.#subscriptions.askForConfig(nowMillis);
+    if (subscribe !== undefined) this.#send(subscribe);
   }
 
   /**
@@ -203,10 +207,17 @@ export class Session {
       this.#fail("ping_timeout", undefined);
       return;
     }
+    if (this.#uplink.isOverdue(nowMillis)) {
+      this.#fail("puback_timeout", undefined);
+      return;
+    }
     if (judgement === "ping") this.#send({ type: "pingreq" });
     if (this.#reauthentication.giveUpIfDue(nowMillis)) {
       this.#output.report({ kind: "reauthentication_unanswered" });
     }
+    const subscribe = this.#subscriptions.tick(nowMillis);
+    if (subscribe !== undefined) this.#send(subscribe);
+    if (this.#uplink.tick(nowMillis)) this.#output.report({ kind: "room" });
   }
 
   /** The link is gone. */
@@ -235,7 +246,7 @@ export class Session {
     }
     switch (packet.type) {
       case "puback":
-        this.#takePuback(packet.packetIdentifier, packet.reasonCode);
+        this.#takePuback(packet);
         return;
       case "pingresp":
         this.#keepAlive.answered();
@@ -247,10 +258,11 @@ export class Session {
         this.#takePublish(packet);
         return;
       case "suback":
-        this.#takeSuback(packet.packetIdentifier, packet.reasonCodes);
+        if (!this.#subscriptions.take(packet, this.#now))
+          this.#fail("protocol_error", reasonCode.protocolError);
         return;
       case "disconnect":
-        this.#end("bridge_disconnected", packet.reasonCode, readTimeRefusal(packet.properties));
+        this.#end("bridge_disconnected", packet.reasonCode, packet.properties);
         return;
       default:
         // We send no QoS 2 and no UNSUBSCRIBE, so nothing else can be an answer.
@@ -276,15 +288,19 @@ export class Session {
       this.#fail("protocol_error", reasonCode.protocolError);
       return;
     }
-    this.#receiveMaximum = Math.min(inFlightMax, properties.receiveMaximum ?? inFlightMax);
-    this.#packetBytesMax = properties.maximumPacketSize ?? Number.POSITIVE_INFINITY;
-    this.#keepAlive.set(properties.serverKeepAlive ?? this.#options.keepAliveSeconds);
-    if (properties.maximumQoS === 0) {
+    const limits = readBridgeLimits(properties, this.#options.keepAliveSeconds);
+    this.#keepAlive.set(limits.keepAliveSeconds);
+    if (!limits.hasQos1) {
       this.#fail("not_served", reasonCode.qosNotSupported);
       return;
     }
+    this.#uplink.connected(limits);
     const isResumed = packet.sessionPresent;
-    const resent = isResumed ? this.#resume() : this.#startOver();
+    if (isResumed) this.#state.resume();
+    else this.#state.startOver();
+    // A program that was restarted finds its Session at the bridge, and has to ask what is in it.
+    if (!this.#state.isSubscribed) this.#send(this.#subscriptions.begin(limits.hasWildcards, this.#now));
+    const resent = isResumed ? this.#uplink.resume(this.#now) : 0;
     this.#output.report({ kind: "accepted", isResumed, resent, hints: readBridgeHints(properties) });
   }
 
@@ -297,35 +313,14 @@ export class Session {
       reasonCode,
       ...(serverTime === undefined ? undefined : { hint: { serverTime, ...instants } }),
       ...(refusedFor === undefined ? undefined : { refusedFor }),
+      ...readReasonWords(properties),
     };
   }
 
-  #startOver(): number {
-    this.#state.startOver();
-    this.#subscribe();
-    return 0;
-  }
-
-  /** The Session goes on [MQTT-4.4.0-1]. @returns How many PUBLISHes were sent again. */
-  #resume(): number {
-    this.#state.resume();
-    // A program that was restarted finds its Session at the bridge, and has to ask what is in it.
-    if (!this.#state.isSubscribed) this.#subscribe();
-    for (const [packetIdentifier, { message }] of this.#state.inFlight) {
-      this.#write(this.#encodePublish(message, packetIdentifier, "again"));
-    }
-    return this.#state.inFlight.size;
-  }
-
-  #subscribe(): void {
-    this.#send(subscribePacket(this.#filters, this.#state.subscribing()));
-  }
-
-  #takePuback(packetIdentifier: number, code: number): void {
-    const answered = this.#state.acknowledged(packetIdentifier);
+  #takePuback(packet: PubackPacket): void {
+    const report = this.#uplink.takePuback(packet, this.#now);
     // One we never asked for: harmless, and MQTT gives no answer to it.
-    if (answered === undefined) return;
-    this.#output.report({ kind: "answered", key: answered.key, reasonCode: code });
+    if (report !== undefined) this.#output.report(report);
   }
 
   #takeAuth(packet: AuthPacket): void {
@@ -338,58 +333,17 @@ export class Session {
     this.#output.report({ kind: "reauthenticated", hints: readBridgeHints(packet.properties) });
   }
 
-  #takeSuback(packetIdentifier: number, codes: readonly number[]): void {
-    if (codes.length !== this.#filters.length || !this.#state.subscribed(packetIdentifier)) {
-      this.#fail("protocol_error", reasonCode.protocolError);
-      return;
-    }
-    for (const [i, topicFilter] of this.#filters.entries()) {
-      const code = codes[i] ?? reasonCode.unspecifiedError;
-      if (code >= 0x80) this.#output.report({ kind: "subscription_refused", topicFilter, reasonCode: code });
-    }
-  }
-
-  #takePublish(packet: Extract<ServerPacket, { type: "publish" }>): void {
-    const { qos, topic, packetIdentifier, dup } = packet;
-    if (qos === 2) {
-      this.#fail("protocol_error", reasonCode.qosNotSupported);
-      return;
-    }
-    const { downlink } = this.#state;
-    if (packetIdentifier !== undefined) {
-      if (downlink.size >= downlinkInFlightMax) {
-        this.#fail("protocol_error", reasonCode.receiveMaximumExceeded);
-        return;
-      }
-      if (dup && downlink.oweAgain(packetIdentifier)) {
-        this.#acknowledge();
-        return;
-      }
-    }
-    const place = findDownlinkPlace(this.#options.device, topic);
-    if (place === undefined) {
-      this.#fail("protocol_error", reasonCode.topicNameInvalid);
-      return;
-    }
-    // The decoder's payload is a view that its next call overwrites.
-    const payload = packet.payload.slice();
-    const receipt = packetIdentifier === undefined ? undefined : downlink.owe(packetIdentifier);
-    this.#output.report({ ...place, payload, receipt });
+  #takePublish(packet: PublishPacket): void {
+    const message = this.#intake.take(packet);
+    if (typeof message === "number") this.#fail("protocol_error", message);
+    else if (message === "repeat") this.#acknowledge();
+    else this.#output.report(message);
   }
 
   /** PUBACKs that may leave now, in their order. */
   #acknowledge(): void {
     if (this.#phase !== "accepted" || this.#isHeld) return;
     for (const answer of this.#state.downlink.takeReady()) this.#send({ type: "puback", ...answer });
-  }
-
-  #encodePublish(
-    message: OutgoingMessage,
-    identifier: number | undefined,
-    time: "first" | "again",
-  ): Uint8Array {
-    const { protocolVersion } = this.#options;
-    return encodeClientPacket(publishPacket(message, identifier, time, protocolVersion), protocolVersion);
   }
 
   #send(packet: Parameters<typeof encodeClientPacket>[0]): void {
@@ -410,15 +364,17 @@ export class Session {
     this.#end(because, undefined);
   }
 
-  #end(because: SessionEnd, code: number | undefined, refusedFor?: TimeRefusal): void {
+  #end(because: SessionEnd, code: number | undefined, properties?: Properties): void {
     if (this.#hasEnded()) return;
     this.#phase = "ended";
     this.#output.close();
+    const refusedFor = readTimeRefusal(properties);
     this.#output.report({
       kind: "ended",
       because,
       ...(code === undefined ? undefined : { reasonCode: code }),
       ...(refusedFor === undefined ? undefined : { refusedFor }),
+      ...readReasonWords(properties),
     });
   }
 

@@ -3,69 +3,24 @@
  * of our Authentication Method.
  */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
-import { writeFileSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
-import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { utf8Decode, utf8Encode } from "@mayfly/core";
 import type { Agent, AgentEvent, AgentHandlers, AgentOptions } from "@mayfly/device";
 import { createNodeAgent } from "@mayfly/device/node";
-import { requireService } from "../../../../tools/services.ts";
-import { makeIdentity } from "./identity.ts";
+import { Mosquitto } from "./mosquitto.ts";
 
 const device = { project: "mayfly", location: "here", registry: "lamps", device: "lamp-1" } as const;
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-/** A Mosquitto that takes anybody, over TLS for the agent and in the clear for its own clients. */
-async function startMosquitto(t: TestContext) {
-  requireService(t, "mosquitto");
-  requireService(t, "mosquitto_pub");
-  const { cert, folder } = makeIdentity(t);
-  const [port, plainPort] = [await freePort(), await freePort()];
-  const config = join(folder, "mosquitto.conf");
-  const tls = `certfile ${join(folder, "cert.pem")}\nkeyfile ${join(folder, "key.pem")}`;
-  writeFileSync(
-    config,
-    `listener ${port} 127.0.0.1\n${tls}\nlistener ${plainPort} 127.0.0.1\nallow_anonymous true\nuser root\n`,
-  );
-  const broker = spawn("mosquitto", ["-c", config, "-v"], {
-    env: { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin` },
-  });
-  const lines: string[] = [];
-  const isUp = new Promise<void>((resolve, reject) => {
-    broker.stderr.setEncoding("utf8").on("data", (text: string) => {
-      lines.push(...text.trimEnd().split("\n"));
-      if (lines.some((line) => line.includes("running"))) resolve();
-    });
-    broker.on("exit", () => reject(new Error(`mosquitto ended: ${lines.join("\n")}`)));
-  });
-  const ended = new Promise((resolve) => broker.on("exit", resolve));
-  t.after(async () => {
-    broker.kill();
-    await ended;
-  });
-  await isUp;
-  return { port, plainPort, caPem: cert, lines };
-}
-
 function startAgent(
   t: TestContext,
-  target: { readonly port: number; readonly caPem: string },
+  { port, caPem }: { readonly port: number; readonly caPem: string },
   options: Partial<AgentOptions>,
   handlers: AgentHandlers = {},
 ): { readonly agent: Agent; readonly events: AgentEvent[] } {
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const keyPem = privateKey.export({ format: "pem", type: "pkcs8" }).toString();
-  const agent = createNodeAgent({ host: "localhost", ...target, keyPem, ...device, ...options }, handlers);
+  const agent = createNodeAgent({ host: "localhost", port, caPem, keyPem, ...device, ...options }, handlers);
   const events: AgentEvent[] = [];
   agent.onEvent((event) => events.push(event));
   t.after(() => agent.stop());
@@ -90,7 +45,7 @@ function nextEvent(agent: Agent, kind: AgentEvent["kind"]): Promise<void> {
 }
 
 test("Mosquitto answers our Authentication Method with 0x8C, and takes the agent by the Password", async (t) => {
-  const mosquitto = await startMosquitto(t);
+  const mosquitto = await Mosquitto.start(t);
 
   const { agent, events } = startAgent(t, mosquitto, { protocolVersion: 5 });
   await acknowledged(agent, "21.5");
@@ -101,7 +56,7 @@ test("Mosquitto answers our Authentication Method with 0x8C, and takes the agent
 });
 
 test("Mosquitto hands a 3.1.1 Session over: Session Present 1, and a command arrives without another SUBSCRIBE", async (t) => {
-  const mosquitto = await startMosquitto(t);
+  const mosquitto = await Mosquitto.start(t);
   let take: (text: string) => void = () => {};
   const commanded = new Promise<string>((resolve) => {
     take = resolve;
@@ -116,14 +71,12 @@ test("Mosquitto hands a 3.1.1 Session over: Session Present 1, and a command arr
   await acknowledged(agent, "before");
   await nextEvent(agent, "renewed");
   await acknowledged(agent, "after");
-  const command = ["-t", "/devices/lamp-1/commands", "-q", "1", "-m", "blink"];
-  spawn("mosquitto_pub", ["-h", "127.0.0.1", "-p", String(mosquitto.plainPort), ...command]);
+  await mosquitto.publish("/devices/lamp-1/commands", "blink");
 
   assert.equal(await commanded, "blink");
   assert.deepEqual(agent.status().renewalsBy, { reauthentication: 0, handover: 1, reconnect: 0 });
   const name = "projects/mayfly/locations/here/registries/lamps/devices/lamp-1";
-  const seen = (what: string): number =>
-    mosquitto.lines.filter((line) => line.includes(what) && line.includes(name)).length;
+  const seen = (what: string): number => mosquitto.count(what, name);
   assert.deepEqual([seen("Sending CONNACK"), seen("Received SUBSCRIBE")], [2, 1]);
   assert.equal(seen("(1, 0)"), 1, "CONNACK with Session Present 1 and return code 0");
 });

@@ -28,15 +28,8 @@ test("the latest config is pushed on every subscribe, behind the SUBACK, an empt
   assert.deepEqual(pushed, [
     [1, "/devices/fern/config", ""],
     [1, "/devices/fern/config", "a"],
+    [0, "/devices/fern/config", "a"],
   ]);
-  client.send({ type: "puback", packetIdentifier: 2, reasonCode: 0 });
-  assert.deepEqual(
-    client
-      .of("publish")
-      .slice(2)
-      .map(({ qos, payload }) => [qos, text(payload)]),
-    [[0, "a"]],
-  );
   assert.equal(client.packets[1]?.type, "suback");
 });
 
@@ -243,6 +236,70 @@ test("a client's Receive Maximum holds for config and commands together", async 
 
   assert.deepEqual([first, second, before], [["delivered"], ["too_many"], 1]);
   assert.equal(client.of("publish")[1]?.topic, "/devices/fern/config");
+});
+
+test("a 3.1.1 device that withheld a PUBACK and subscribes anew gets the latest config at once, and acknowledges that", async () => {
+  const world = await World.create();
+  const client = world.connect(4);
+  client.subscribe("/devices/fern/config");
+  await world.store.modifyConfig(world.device(), bytes("b"), 0);
+  await world.time.advance(0);
+  const before = client.of("publish").length;
+
+  client.subscribe("/devices/fern/config");
+  client.send({ type: "puback", packetIdentifier: 1, reasonCode: 0 });
+  await world.time.advance(0);
+  const early = await world.store.listConfigVersions(world.device(), 10);
+  client.send({ type: "puback", packetIdentifier: 2, reasonCode: 0 });
+  await world.time.advance(0);
+
+  const sent = client.of("publish").map(({ packetIdentifier, payload }) => [packetIdentifier, text(payload)]);
+  assert.equal(before, 1);
+  assert.deepEqual(sent, [
+    [1, ""],
+    [2, "b"],
+  ]);
+  const isAcknowledged = (configs: typeof early) =>
+    configs.map(({ deviceAckMs }) => deviceAckMs !== undefined);
+  assert.deepEqual(isAcknowledged(early), [false, false]);
+  assert.deepEqual(isAcknowledged(await world.store.listConfigVersions(world.device(), 10)), [true, false]);
+});
+
+test("in MQTT 5 a config says which version it is, each time it is sent; 3.1.1 has no place for it", async () => {
+  const world = await World.create();
+  const five = world.connect(5);
+  five.subscribe("/devices/fern/config");
+  await world.store.modifyConfig(world.device(), bytes("b"), 0);
+  await world.time.advance(0);
+  five.send({ type: "puback", packetIdentifier: 1, reasonCode: 0 });
+  await world.time.advance(0);
+
+  const older = world.connect(4);
+  older.subscribe("/devices/fern/config");
+
+  assert.deepEqual(
+    five.of("publish").map(({ properties, payload }) => [properties?.userProperties, text(payload)]),
+    [
+      [[["config-version", "1"]], ""],
+      [[["config-version", "2"]], "b"],
+    ],
+  );
+  assert.deepEqual(
+    older.of("publish").map(({ properties, payload }) => [properties, text(payload)]),
+    [[undefined, "b"]],
+  );
+});
+
+test("a config that fits a client's Maximum Packet Size only without its version is sent without it", async () => {
+  const world = await World.create();
+  await world.store.modifyConfig(world.device(), bytes("x".repeat(40)), 0);
+  // Fixed header 2, Topic Name 22, property length 1, payload 40; the version is 21 more.
+  const client = world.connect(5, { properties: { maximumPacketSize: 80 } });
+
+  client.subscribe("/devices/fern/config", 0);
+
+  const [config] = client.of("publish");
+  assert.deepEqual([config?.properties, config?.payload.length], [undefined, 40]);
 });
 
 test("a command is bounded, by us and by the client's Maximum Packet Size", async () => {

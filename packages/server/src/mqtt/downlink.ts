@@ -11,8 +11,8 @@
  * under the same Packet Identifiers [MQTT-4.4.0-1].
  */
 import type { Clock } from "@mayfly/core";
-import { commandTopic, configTopic } from "@mayfly/core";
-import type { ProtocolVersion } from "@mayfly/core/mqtt";
+import { commandTopic, configTopic, configVersionProperty } from "@mayfly/core";
+import type { Properties, ProtocolVersion } from "@mayfly/core/mqtt";
 import { encodePublish } from "@mayfly/core/mqtt-server";
 import type { DevicePrincipal } from "../auth/admission.ts";
 import type { DeviceConfigVersion, DeviceRef } from "../registry/model.ts";
@@ -147,6 +147,9 @@ export class Downlink {
     this.#sentVersion = 0;
     this.#mayPassOverAcknowledged = false;
     this.#isConfigWaiting = true;
+    // A 3.1.1 device that could not use a config withholds its PUBACK, and asks again so. It has no Receive Maximum that
+    // a second one in flight could break; in 5.0 a PUBACK says that it failed.
+    if (this.#owner.version === 4) this.#giveUpConfigInFlight();
   }
 
   /** @returns whether there was such a subscription. */
@@ -380,9 +383,11 @@ export class Downlink {
 
   #resend(packetIdentifier: number, item: InFlight): boolean {
     const { deviceInTopics } = this.#owner;
-    const topic =
-      item.kind === "config" ? configTopic(deviceInTopics) : commandTopic(deviceInTopics, item.subfolder);
-    if (!this.#publish(topic, item.payload, packetIdentifier, true)) return false;
+    const isSent =
+      item.kind === "config"
+        ? this.#publishVersion(item.version, item.payload, packetIdentifier, true)
+        : this.#publish(commandTopic(deviceInTopics, item.subfolder), item.payload, packetIdentifier, true);
+    if (!isSent) return false;
     if (item.kind === "config") this.#isConfigInFlight = true;
     this.#track(packetIdentifier, item);
     return true;
@@ -394,16 +399,22 @@ export class Downlink {
       return;
     }
     const packetIdentifier = qos === 1 ? this.#nextPacketIdentifier() : undefined;
-    const topic = configTopic(this.#owner.deviceInTopics);
     // MQTT 5.0 §3.1.2.11.4: what is too large for the client counts as sent.
     this.#sentVersion = config.version;
     this.#newestVersion = config.version;
-    if (!this.#publish(topic, config.binaryData, packetIdentifier, false)) return;
+    if (!this.#publishVersion(config.version, config.binaryData, packetIdentifier, false)) return;
     this.#ports.observer.sent({ kind: "config", qos, payloadBytes: config.binaryData.length });
     this.#owner.noteActivity("configSendMs");
     if (packetIdentifier === undefined) return;
     this.#isConfigInFlight = true;
     this.#track(packetIdentifier, { kind: "config", version: config.version, payload: config.binaryData });
+  }
+
+  #giveUpConfigInFlight(): void {
+    for (const [packetIdentifier, item] of this.#inFlight ?? []) {
+      if (item.kind === "config") this.#inFlight?.delete(packetIdentifier);
+    }
+    this.#isConfigInFlight = false;
   }
 
   #isPassedOver(config: DeviceConfigVersion): boolean {
@@ -422,7 +433,29 @@ export class Downlink {
     this.#ports.registry.acknowledgeConfig(this.#deviceRef(), version, atMs).catch(() => undefined);
   }
 
-  #publish(topic: string, payload: Uint8Array, packetIdentifier: number | undefined, dup: boolean): boolean {
+  /** A config says which version it is, where the client speaks 5.0 and takes a packet with that in it. */
+  #publishVersion(
+    version: number,
+    payload: Uint8Array,
+    packetIdentifier: number | undefined,
+    dup: boolean,
+  ): boolean {
+    const topic = configTopic(this.#owner.deviceInTopics);
+    const named: Properties | undefined =
+      this.#owner.version === 5 ? { userProperties: [[configVersionProperty, `${version}`]] } : undefined;
+    return (
+      (named !== undefined && this.#publish(topic, payload, packetIdentifier, dup, named)) ||
+      this.#publish(topic, payload, packetIdentifier, dup)
+    );
+  }
+
+  #publish(
+    topic: string,
+    payload: Uint8Array,
+    packetIdentifier: number | undefined,
+    dup: boolean,
+    properties?: Properties,
+  ): boolean {
     const bytes = encodePublish(
       {
         type: "publish",
@@ -432,6 +465,7 @@ export class Downlink {
         topic,
         ...(packetIdentifier === undefined ? {} : { packetIdentifier }),
         payload,
+        ...(properties === undefined ? {} : { properties }),
       },
       this.#owner.version,
     );

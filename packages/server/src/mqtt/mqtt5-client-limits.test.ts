@@ -196,10 +196,11 @@ test("no Topic Alias is sent, however many the client would take [MQTT-3.1.2-26,
 
     const publishes = client.of("publish");
     assert.equal(publishes.length, 3);
-    for (const publish of publishes) {
-      assert.notEqual(publish.topic, "");
-      assert.equal(publish.properties, undefined);
-    }
+    for (const publish of publishes) assert.notEqual(publish.topic, "");
+    assert.deepEqual(
+      publishes.map(({ properties }) => properties),
+      [{ userProperties: [["config-version", "1"]] }, undefined, undefined],
+    );
   }
 });
 

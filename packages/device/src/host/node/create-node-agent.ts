@@ -3,7 +3,9 @@
  */
 import { type Agent, createAgent } from "../../agent.ts";
 import type { AgentHandlers } from "../../downlink.ts";
-import type { AgentOptions } from "../../options.ts";
+import { type AgentOptions, settleOptions } from "../../options.ts";
+import type { OutboxStore } from "../../outbox-store.ts";
+import { openFileOutbox } from "./outbox-file.ts";
 import { createSoftwareSigner } from "./software-signer.ts";
 import { nodeClock, nodeRandom, nodeSha256, nodeTime, nodeTimers } from "./system-ports.ts";
 import { createTlsConnect, type TlsTarget } from "./tls-connect.ts";
@@ -13,21 +15,42 @@ export interface NodeAgentOptions extends AgentOptions, TlsTarget {
   readonly keyPem: string;
   /** Default: the name the registry gives the key. */
   readonly keyId?: string;
+  /** Folder of an outbox that outlives the process; default none. A folder has one agent. */
+  readonly outboxFolder?: string;
 }
 
 /**
+ * The outbox is written out and its folder free a moment after `stop`.
+ *
  * @throws {AgentOptionError} @throws {IdError} An option is out of range.
  * @throws {SignerError} The key cannot be used.
+ * @throws {FileOutboxError} The folder cannot be used, or another agent has it.
  */
 export function createNodeAgent(options: NodeAgentOptions, handlers: AgentHandlers = {}): Agent {
+  const signer = createSoftwareSigner(options.keyPem, options.keyId);
   const ports = {
     clock: nodeClock,
     timers: nodeTimers,
     random: nodeRandom,
     sha256: nodeSha256,
-    signer: createSoftwareSigner(options.keyPem, options.keyId),
+    signer,
     time: nodeTime,
     connect: createTlsConnect(options),
+    ...(options.outboxFolder === undefined
+      ? undefined
+      : { outbox: openAgentOutbox(options.outboxFolder, options) }),
   };
-  return createAgent(ports, { bridge: `${options.host}:${options.port}`, ...options }, handlers);
+  const bridge = `${options.host}:${options.port}`;
+  // Memory is no matter here, so a bridge that wants to shorten its packets may.
+  const wire = { topicAliasMaximum: 16, ...options.wire };
+  return createAgent(ports, { bridge, ...options, wire }, handlers);
+}
+
+/**
+ * The outbox in files that fits an agent with these options.
+ *
+ * @throws {AgentOptionError} @throws {IdError} An option is out of range. @throws {FileOutboxError}
+ */
+export function openAgentOutbox(folder: string, options: AgentOptions): OutboxStore {
+  return openFileOutbox({ folder, bytesMax: settleOptions(options).outbox.bytesMax });
 }

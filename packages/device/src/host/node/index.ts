@@ -1,8 +1,15 @@
 /**
  * Front door of the agent's adapters for Node.
  */
-export { createNodeAgent, type NodeAgentOptions } from "./create-node-agent.ts";
+export { createNodeAgent, type NodeAgentOptions, openAgentOutbox } from "./create-node-agent.ts";
+export { type FileStore, openFileStore } from "./file-store.ts";
 export { createOpenDatagram } from "./node-datagram.ts";
+export {
+  FileOutboxError,
+  type FileOutboxErrorCode,
+  type FileOutboxOptions,
+  openFileOutbox,
+} from "./outbox-file.ts";
 export { createSoftwareSigner, SignerError, type SignerErrorCode } from "./software-signer.ts";
 export {
   buildFloorSeconds,
