@@ -170,7 +170,7 @@ export function stop(): void {
 
 /** @returns Whether it was accepted. */
 export function publish(length: number): boolean {
-  return agent?.publish(new Uint8Array(length)).kind === "accepted";
+  return agent?.post(new Uint8Array(length)) === "accepted";
 }
 
 export function status(): unknown {
