@@ -43,7 +43,7 @@ class PlainSha256 implements Sha256 {
 
     // FIPS 180-4 §5.1.1: 0x80, zeros, and the length in bits at the end of a block.
     last.fill(0);
-    last.set(bytes.subarray(whole));
+    for (let at = whole; at < bytes.length; at++) last[at - whole] = bytes[at] ?? 0;
     last[bytes.length - whole] = 0x80;
     if (bytes.length - whole > blockBytes - tailBytes) {
       compress(words, last, 0);

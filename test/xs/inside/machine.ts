@@ -24,7 +24,9 @@ let answerLength = 0;
 const timers: ((() => void) | undefined)[] = [];
 const sockets: (Socket | undefined)[] = [];
 const resolutions: ((address: string | undefined) => void)[] = [];
-const promises: ((bytes: Uint8Array | undefined) => void)[] = [];
+/** Who waits for the chip: told the one or the other. */
+const answers: ((bytes: Uint8Array) => void)[] = [];
+const failures: ((error: Error) => void)[] = [];
 let ticks = 0;
 let wallAheadSeconds = 0;
 let readMillis = (): number => 0;
@@ -118,10 +120,8 @@ const net = {
 /** @param effect What the host is asked for; it answers with bytes, or with none for a failure. */
 function ask(effect: Effect, bytes: Uint8Array | undefined): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    const id = promises.push((result) =>
-      result === undefined ? reject(new Error("the chip did not answer")) : resolve(result),
-    );
-    tell(effect, id - 1, bytes);
+    tell(effect, answers.push(resolve) - 1, bytes);
+    failures.push(reject);
   });
 }
 
@@ -212,8 +212,8 @@ export function handleCommand(command: ArrayBuffer): { readonly result: ArrayBuf
   const view = new DataView(command);
   ticks = view.getInt32(1);
   const id = view.getUint16(5);
-  const bytes = command.byteLength > 7 ? new Uint8Array(command.slice(7)) : undefined;
-  handle(view.getUint8(0), id, bytes);
+  const bytes = command.byteLength > 7 ? new Uint8Array(command, 7) : undefined;
+  handle(view.getUint8(0), id, bytes, command);
   // Read after the promise jobs that this event leads to.
   return {
     get result() {
@@ -222,7 +222,7 @@ export function handleCommand(command: ArrayBuffer): { readonly result: ArrayBuf
   };
 }
 
-function handle(event: number, id: number, bytes: Uint8Array | undefined): void {
+function handle(event: number, id: number, bytes: Uint8Array | undefined, command: ArrayBuffer): void {
   const socket = sockets[id];
   switch (event) {
     case events.timer: {
@@ -243,7 +243,7 @@ function handle(event: number, id: number, bytes: Uint8Array | undefined): void 
       return;
     case events.readable:
       if (socket === undefined || bytes === undefined) return;
-      socket.readable = bytes.buffer as ArrayBuffer;
+      socket.readable = command.slice(7);
       socket.callbacks.onReadable(bytes.length);
       return;
     case events.failed:
@@ -253,9 +253,14 @@ function handle(event: number, id: number, bytes: Uint8Array | undefined): void 
       gc();
       return;
     case events.answered: {
-      const settle = promises[id];
-      if (id === promises.length - 1) promises.length = 0;
-      settle?.(bytes);
+      const answered = answers[id];
+      const failed = failures[id];
+      if (id === answers.length - 1) {
+        answers.length = 0;
+        failures.length = 0;
+      }
+      if (bytes === undefined) failed?.(new Error("the chip did not answer"));
+      else answered?.(bytes);
       return;
     }
   }

@@ -56,8 +56,8 @@ export function createTokenKeeper(ports: KeeperPorts, order: TokenOrder): TokenK
 class Keeper implements TokenKeeper {
   readonly #ports: KeeperPorts;
   readonly #order: TokenOrder;
-  /** Whoever waits for the answer; each asking has its own, so that a late answer finds nobody. */
-  #request: { readonly answer: (answer: MintAnswer) => void } | undefined;
+  /** Whoever waits; each asking has its own, so that a late answer finds nobody. */
+  #answer: ((answer: MintAnswer) => void) | undefined;
   #cancelDeadline: CancelTimer | undefined;
 
   constructor(ports: KeeperPorts, order: TokenOrder) {
@@ -66,15 +66,14 @@ class Keeper implements TokenKeeper {
   }
 
   cancel(): void {
-    this.#request = undefined;
+    this.#answer = undefined;
     this.#cancelDeadline?.();
     this.#cancelDeadline = undefined;
   }
 
   mint(answer: (answer: MintAnswer) => void): void {
     this.cancel();
-    const request = { answer };
-    this.#request = request;
+    this.#answer = answer;
     const { clock, time } = this.#ports;
     const readiness = time.readiness();
     if (readiness.kind === "waiting") {
@@ -101,25 +100,24 @@ class Keeper implements TokenKeeper {
       return;
     }
     this.#answerAfter(signMillisMax, { kind: "failed", because: "the signer did not answer in time" });
-    const settle = (result: MintAnswer): void => {
-      if (this.#request === request) this.#settle(result);
-    };
+    const instants = { iat, exp, mintedMillis, expiresMillis, safeMillis };
     signWith(this.#ports.signer, this.#ports, claims).then(
-      (text) =>
-        settle({ kind: "minted", token: { text, iat, exp, mintedMillis, expiresMillis, safeMillis } }),
-      (error: unknown) => settle({ kind: "failed", because: nameOf(error) }),
+      (text) => this.#settle(answer, { kind: "minted", token: { text, ...instants } }),
+      (error: unknown) => this.#settle(answer, { kind: "failed", because: nameOf(error) }),
     );
   }
 
   /** Unless it is answered otherwise before. */
   #answerAfter(delayMillis: number, result: MintAnswer): void {
-    this.#cancelDeadline = this.#ports.timers.after(delayMillis, () => this.#settle(result));
+    const answer = this.#answer;
+    this.#cancelDeadline = this.#ports.timers.after(delayMillis, () => this.#settle(answer, result));
   }
 
-  #settle(result: MintAnswer): void {
-    const request = this.#request;
+  /** Tells whoever asked, if they still wait. */
+  #settle(answer: ((answer: MintAnswer) => void) | undefined, result: MintAnswer): void {
+    if (answer === undefined || answer !== this.#answer) return;
     this.cancel();
-    request?.answer(result);
+    answer(result);
   }
 }
 
@@ -130,11 +128,7 @@ function tooUncertain(uncertaintySeconds: number, lifetimeSeconds: number): stri
 
 type Claims = ReturnType<typeof tokenClaimsFor>;
 
-async function signWith(
-  signer: AgentSigner,
-  ports: Pick<AgentPorts, "sha256">,
-  claims: Claims,
-): Promise<string> {
+function signWith(signer: AgentSigner, ports: Pick<AgentPorts, "sha256">, claims: Claims): Promise<string> {
   if ("signDigest" in signer) return mintDeviceToken(claims, signer, ports.sha256);
   // A signer of messages hashes by itself: the whole signing input takes the digest's place.
   const whole = { keyId: signer.keyId, signDigest: (message: Uint8Array) => signer.signMessage(message) };
