@@ -131,4 +131,14 @@ export const outboxRows: readonly Sabotage[] = [
     test: "packages/device/src/outbox-spill.test.ts",
     name: "a spill cut short by a loss of power",
   },
+  {
+    promise: "What the agent service answers as kept arrives after kill -9 of the service.",
+    deed: "run the agent service with its messages in memory",
+    file: "packages/cli/src/host/agent-service.ts",
+    find: "      outbox,\n    },\n    options,\n",
+    replace: "    },\n    options,\n",
+    test: "packages/cli/test/agent-service.test.ts",
+    name: "what curl was told is kept",
+    isSlow: true,
+  },
 ];

@@ -12,6 +12,7 @@ import { agentServiceSabotages } from "./rows-agent-service.ts";
 import { authenticationSabotages } from "./rows-authentication.ts";
 import { evidenceSabotages } from "./rows-evidence.ts";
 import { fleetRenewalRows } from "./rows-fleet-renewals.ts";
+import { keeperRows } from "./rows-keeper.ts";
 import { mqtt5Sabotages } from "./rows-mqtt5.ts";
 import { outboxRows } from "./rows-outbox.ts";
 import { renewalSabotages } from "./rows-renewal.ts";
@@ -21,6 +22,7 @@ import { agentSessionRows } from "./rows-session.ts";
 import { sessionSabotages } from "./rows-sessions.ts";
 import { signedTimeSabotages } from "./rows-signed-time.ts";
 import { sntpSabotages } from "./rows-sntp.ts";
+import { wireRows } from "./rows-wire.ts";
 
 export type Sabotage = {
   /** What we promise, as a sentence an operator cares about. */
@@ -499,8 +501,8 @@ export const sabotages: readonly Sabotage[] = [
     promise: "What was in flight when a link broke is sent again.",
     deed: "drop what was in flight",
     file: "packages/device/src/outbox.ts",
-    find: "startOver(): void {\n    this.#cursor = 0;",
-    replace: "startOver(): void {\n    this.#cursor = Math.min(this.#cursor, this.#entries.length);",
+    find: "    this.#cursor = this.#ring.head;\n    this.#given = 0;\n",
+    replace: "",
     test: "packages/sim/test/agent-and-bridge.test.ts",
     name: "v5: a broken link costs no acknowledged message, and",
   },
@@ -673,4 +675,6 @@ export const sabotages: readonly Sabotage[] = [
   ...sntpSabotages,
   ...agentServiceSabotages,
   ...agentSessionRows,
+  ...wireRows,
+  ...keeperRows,
 ];

@@ -260,6 +260,39 @@ test("a service that was killed starts again over its own socket, with the confi
   assert.match(await house.mayfly("agent", "status", "--socket", house.socket), /^Not connected/);
 });
 
+test("what curl was told is kept, while nobody was at the other end, arrives after kill -9 of the service", async (t) => {
+  requireService(t, "curl");
+  const house = await arrange(t);
+  const settings = readFileSync(house.settings, "utf8");
+  const nowhere = JSON.parse(settings) as { bridge: { port: number } };
+  // Nobody listens at port 1.
+  nowhere.bridge.port = 1;
+  writeFileSync(house.settings, JSON.stringify(nowhere));
+  const first = startService(t, house);
+  await first.line(isEvent("started"));
+
+  const answers = [];
+  for (const text of ["one", "two", "three"]) answers.push(await curl(house, "/v1/events", "--data", text));
+  const kept = (await curl(house, "/v1/status")).body;
+  first.kill("SIGKILL");
+  await first.ended;
+  writeFileSync(house.settings, settings);
+  const second = startService(t, house);
+  await second.line(isEvent("connected"));
+
+  assert.deepEqual(
+    answers.map(({ status, body }) => [status, JSON.parse(body)]),
+    Array.from({ length: 3 }, () => [200, { state: "kept" }]),
+  );
+  assert.equal((JSON.parse(kept) as { agent: { queuedMessages: number } }).agent.queuedMessages, 3);
+  assert.match(second.stdoutLines.find(isEvent("outbox_opened")) ?? "", /"messages":3,"damaged":0/);
+  const pulled = (await house.mayfly("pull", "--wait", "10", "--json")).trim().split("\n");
+  const texts = pulled.map((line) =>
+    Buffer.from(String((JSON.parse(line) as Record<string, unknown>)["data"]), "base64").toString(),
+  );
+  assert.deepEqual(texts, ["one", "two", "three"]);
+});
+
 test("systemd is told when it is ready, that it lives, and that it ends", async (t) => {
   requireService(t, "python3");
   requireService(t, "openssl");

@@ -330,7 +330,7 @@ export class Supervisor {
     }
     this.#standing.refused(reasonCode, refusal, report);
     if (refusal.action !== "mint") {
-      this.#nextFailed(backoffCauseOf[refusal.action]);
+      this.#nextFailed(backoffCauseOf[refusal.action], report.retryAfterSeconds);
       return;
     }
     this.#plan.refused();
@@ -386,7 +386,7 @@ export class Supervisor {
     action: RefusalAction,
     presented: DeviceToken,
     old: DeviceToken,
-    { refusedFor }: Extract<ConnectionReport, { kind: "ended" }>,
+    { refusedFor, hint }: Extract<ConnectionReport, { kind: "ended" }>,
   ): void {
     this.#standing.gap.open(this.#now());
     if (action === "retry") {
@@ -398,7 +398,7 @@ export class Supervisor {
       return;
     }
     this.#plan.refused();
-    if (refusedFor !== undefined) this.#supply.doubtClock(undefined);
+    if (refusedFor !== undefined) this.#supply.doubtClock(hint);
     if (!this.#isSafe(old)) {
       this.#tryLater("refused");
       return;
@@ -417,9 +417,9 @@ export class Supervisor {
   }
 
   /** The attempt is over. The present connection, if it lives, sends again. */
-  #nextFailed(cause: BackoffCause): void {
+  #nextFailed(cause: BackoffCause, retryAfterSeconds?: number): void {
     this.#dropNext();
-    this.#tryLater(cause);
+    this.#tryLater(cause, retryAfterSeconds);
     this.pump();
   }
 
@@ -429,8 +429,8 @@ export class Supervisor {
     return token;
   }
 
-  #tryLater(because: BackoffCause): void {
-    const delay = Math.min(this.#backoff.next(because), this.#hurryMillis());
+  #tryLater(because: BackoffCause, retryAfterSeconds = 0): void {
+    const delay = Math.min(this.#backoff.next(because, retryAfterSeconds * 1000), this.#hurryMillis());
     this.#setTimer(delay, () => this.#attempt());
     this.#standing.backOff(because, this.#now() + delay);
     this.#showState();

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { reasonCodesOf } from "@mayfly/core/mqtt";
-import { backoffTable, stableMillis } from "../src/session/backoff.ts";
+import { backoffTable, retryAfterMillisMax, stableMillis } from "../src/session/backoff.ts";
 import { settleMillisMax } from "../src/session/changeover.ts";
 import { linkOpenMillisMax } from "../src/session/connection.ts";
 import {
@@ -81,6 +81,7 @@ test("the waits that the page names are the code's", () => {
     ["asked again every second", clockRetryMillis - 1_000],
     ["(never sooner than 1 s)", hurryMillisMin - 1_000],
     ["refused for its age one second later", presentationMillis - settleMillisMax - 1_000],
+    [`for at most ${retryAfterMillisMax / 1000} s of it`, 0],
     [`has ${correctionMillisMax / 1000} s to answer`, 0],
     [`connected for ${stableMillis / 1000} s without a break`, 0],
     [`no link within ${linkOpenMillisMax / 1000} s, no CONNACK within ${connackMillisMax / 1000} s`, 0],

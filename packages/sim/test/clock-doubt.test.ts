@@ -136,7 +136,15 @@ test("a re-authentication refused for its time costs one reconnect, and the cloc
   const { connects, renewals, state } = tenant.agent.status();
   // One by the old token, and one by the token of the corrected clock.
   assert.deepEqual([connects, renewals, state], [3, 1, "connected"]);
-  assert.deepEqual(tenant.conduct.corrections, [undefined]);
+  const [hint, ...more] = tenant.conduct.corrections;
+  assert.ok(
+    hint !== undefined && hint.sentMillis < hint.receivedMillis,
+    "the bridge's time came with its DISCONNECT",
+  );
+  const startSeconds = house.world.clock.wallSeconds() - 600;
+  assert.ok(hint.serverTime > startSeconds + hint.sentMillis / 1000 - 0.001);
+  assert.ok(hint.serverTime < startSeconds + hint.receivedMillis / 1000 + 0.001);
+  assert.deepEqual(more, []);
   assert.equal(eventsOf(tenant, "minted").length, 3);
 });
 

@@ -48,6 +48,23 @@ test("a busy bridge is tried again with the same token, and the agent is connect
   assert.equal(minted(events), 1);
 });
 
+test("a busy bridge that says when to come back is left alone until then", async () => {
+  const properties = { userProperties: [["retry-after", "30"]] } as const;
+  const { world, agent, connectedAt } = arrange((connects) =>
+    connects < 3 ? { reasonCode: 0x89, properties } : { reasonCode: 0 },
+  );
+
+  agent.start();
+  await world.run(120_000);
+
+  const waits = connectedAt.slice(1).map((at, i) => at - (connectedAt[i] ?? 0));
+  assert.equal(agent.status().state, "connected");
+  for (const [i, ceiling] of [35_000, 40_000].entries()) {
+    const wait = waits[i] ?? 0;
+    assert.ok(wait >= 31_000 && wait < ceiling + 100, `${wait} ms`);
+  }
+});
+
 test("each refusal of the token is answered with a new one, but for the first, which the Password answers too", async () => {
   const { world, agent, events } = arrange((connects) => ({ reasonCode: connects < 4 ? 0x87 : 0 }));
 

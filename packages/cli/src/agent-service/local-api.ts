@@ -7,7 +7,7 @@
  *
  * Left to others: the agent, and where the socket lies (`host/agent-service.ts`).
  */
-import type { PublishAnswer, PublishOptions, PublishOutcome, PublishRefusal } from "@mayfly/device";
+import type { PublishAnswer, PublishOptions, PublishRefusal } from "@mayfly/device";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { CommandDesk } from "./command-desk.ts";
 import type { ConfigShelf } from "./config-shelf.ts";
@@ -18,6 +18,8 @@ export const bodyBytesMax = 256 * 1024;
 export const connectionsMax = 64;
 /** How long a request may ask to wait. */
 export const waitSecondsMax = 60;
+/** How long a message may take to be on the disk. */
+export const durableMillisMax = 10_000;
 /** How long a request may take to arrive. */
 const requestMillisMax = 30_000;
 
@@ -40,7 +42,8 @@ type ErrorCode =
   | "request_malformed"
   | "not_found"
   | "too_many_waiting"
-  | "not_kept"
+  | "not_durable"
+  | "dropped"
   | "refused_by_bridge"
   | "internal";
 
@@ -59,8 +62,8 @@ class ApiFailure extends Error {
 const refusals = {
   outbox_full: [503, "the outbox is full; try again when the bridge has taken some of it"],
   outbox_busy: [503, "the disk is behind; try again in a moment"],
-  outbox_disk_full: [507, "the disk is full; messages are taken again when there is room"],
-  outbox_disk_failed: [503, "the disk does not write; messages are taken again when it does"],
+  outbox_disk_full: [503, "the disk is full; try again when there is room on it"],
+  outbox_disk_failed: [503, "the disk does not keep what it is given; the agent tries it again"],
   message_too_large: [413, "a message has 262144 bytes at most, a state 65536"],
   subfolder_malformed: [400, "a subfolder is levels of two or more letters, digits and -._+~%, parted by /"],
   message_id_malformed: [400, "a message id has 1 to 128 bytes of text"],
@@ -143,13 +146,18 @@ async function answerPublish(
     throw new ApiFailure(status, answer.because, sentence);
   }
   const waitMillis = waitOf(request);
-  const durability = await answer.durable;
-  if (durability === "not_kept") {
-    throw new ApiFailure(503, "not_kept", "the agent ended before the message was on the disk");
+  const durability = await within(ports, request, durableMillisMax, answer.durable);
+  if (durability === undefined || durability === "not_kept") {
+    // Settled before it was written is as good.
+    const outcome = await within(ports, request, 0, answer.outcome);
+    if (outcome?.kind !== "acknowledged" && outcome?.kind !== "superseded") {
+      reply.header("retry-after", "1");
+      throw new ApiFailure(503, "not_durable", "the disk does not take the message; it may be lost");
+    }
   }
-  const kept = durability === "durable" ? "kept" : "in_memory";
+  const kept = durability === "memory" ? "in_memory" : "kept";
   if (waitMillis === 0) return reply.send({ state: kept });
-  const outcome = await withinWait(ports, request, waitMillis, answer.outcome);
+  const outcome = await within(ports, request, waitMillis, answer.outcome);
   switch (outcome?.kind) {
     case undefined:
       return reply.code(202).send({ state: kept });
@@ -164,27 +172,23 @@ async function answerPublish(
         `the bridge refused the message for good (reason code ${outcome.reasonCode})`,
       );
     case "dropped":
-      throw new ApiFailure(
-        503,
-        "outbox_full",
-        "the outbox was full, and this message made room for newer ones",
-      );
+      throw new ApiFailure(503, "dropped", "the outbox was full, and gave the message up for newer ones");
     case "stopped":
       return reply.code(202).send({ state: kept });
   }
 }
 
-async function withinWait(
+async function within<T>(
   ports: LocalApiPorts,
   request: FastifyRequest,
   waitMillis: number,
-  outcome: Promise<PublishOutcome>,
-): Promise<PublishOutcome | undefined> {
+  answer: Promise<T>,
+): Promise<T | undefined> {
   const over = new AbortController();
   const gone = (): void => over.abort();
   request.raw.socket.once("close", gone);
   try {
-    return await Promise.race([outcome, ports.sleep(waitMillis, over.signal).then(() => undefined)]);
+    return await Promise.race([answer, ports.sleep(waitMillis, over.signal).then(() => undefined)]);
   } finally {
     over.abort();
     request.raw.socket.off("close", gone);

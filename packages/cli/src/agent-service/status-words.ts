@@ -3,7 +3,13 @@
  *
  * The first line says whether there is something to do; the rest is why.
  */
-import type { AgentState, AgentStatus } from "@mayfly/device";
+import {
+  type AgentState,
+  type AgentStatus,
+  type BackoffCause,
+  type TimeStatus,
+  timeWords,
+} from "@mayfly/device";
 import { formatDuration } from "../output.ts";
 
 /** What the service knows beside the agent. */
@@ -20,6 +26,8 @@ export interface ServiceFacts {
 /** What `GET /v1/status` answers. */
 export interface ServiceStatus extends ServiceFacts {
   readonly agent: AgentStatus;
+  /** Where the agent keeps its time by itself. */
+  readonly clock?: TimeStatus;
 }
 
 const stateSentences = {
@@ -32,11 +40,20 @@ const stateSentences = {
   backing_off: "Not connected: it tries again after a pause.",
 } as const satisfies Record<AgentState, string>;
 
-const outboxSentences = {
-  outbox_busy: "It takes no messages for the moment: the disk is behind.",
-  outbox_disk_full: "It takes no messages: the disk is full. It tries again by itself.",
-  outbox_disk_failed: "It takes no messages: the disk does not write. It tries again by itself.",
+const troubleSentences = {
+  outbox_busy: "The disk is behind: new messages wait for it.",
+  outbox_disk_full:
+    "New messages are refused: the disk is full. What was accepted is kept, and goes on its way.",
+  outbox_disk_failed: "New messages are refused: the disk does not keep what it is given.",
 } as const satisfies Record<NonNullable<AgentStatus["outboxTrouble"]>, string>;
+const retryWords = {
+  network: "the bridge could not be reached, or the connection broke",
+  busy: "the bridge is busy",
+  refused: "the bridge did not take its token",
+  protocol: "the bridge and it do not understand each other, and someone has to look at that",
+  kicked: "the bridge dropped it soon after it was connected, or another connection took its place",
+  no_key: "its key did not sign",
+} as const satisfies Record<BackoffCause, string>;
 
 const renewalWords = {
   reauthentication: "within the connection, no message waits",
@@ -49,7 +66,9 @@ export function describeStatus(status: ServiceStatus): readonly string[] {
   const { agent } = status;
   return [
     stateSentences[agent.state],
-    ...present(agent.outboxTrouble, (trouble) => outboxSentences[trouble]),
+    ...present(agent.outboxTrouble, (trouble) => troubleSentences[trouble]),
+    ...present(agent.waitingBecause, (words) => `It signs nothing now: ${words}.`),
+    ...present(agent.retry, retrySentence),
     ...present(agent.lastRefusal, (words) => `The bridge last refused it: ${words}.`),
     "",
     `Device    ${status.device}`,
@@ -57,6 +76,7 @@ export function describeStatus(status: ServiceStatus): readonly string[] {
     `Key       ${agent.slot === undefined ? "" : `slot ${agent.slot}, `}${agent.keyId}`,
     `Token     ${tokenWords(agent)}`,
     `Renewals  ${renewalsWords(agent)}`,
+    ...present(status.clock, (clock) => `Clock     ${timeWords(clock)}`),
     `Outbox    ${outboxWords(agent)}`,
     ...(status.commandsWaiting + status.commandsTaken === 0
       ? []
@@ -64,6 +84,11 @@ export function describeStatus(status: ServiceStatus): readonly string[] {
           `Commands  ${status.commandsWaiting} wait for a program, ${status.commandsTaken} are being carried out`,
         ]),
   ];
+}
+
+function retrySentence({ because, inSeconds }: NonNullable<AgentStatus["retry"]>): string {
+  // A wait that is over counts as a second: it is about to end.
+  return `It tries again in ${formatDuration(Math.max(1, inSeconds))}: ${retryWords[because]}.`;
 }
 
 function tokenWords({ tokenRemainingSeconds }: AgentStatus): string {

@@ -29,6 +29,14 @@ for (const cause of causes) {
   });
 }
 
+test("a bridge that wants to be left alone is, and the draw comes on top; at most ten minutes are taken at its word", () => {
+  const wait = (random: Random, retryAfterMillis: number): number =>
+    Math.round(new Backoff(random).next("busy", retryAfterMillis) / 1000);
+
+  assert.deepEqual([wait(lowest, 30_000), wait(highest, 30_000)], [31, 35]);
+  assert.equal(wait(lowest, 1e9), 601);
+});
+
 test("causes count apart: an hour without a network makes the first refusal wait no longer", () => {
   const backoff = new Backoff(highest);
   waits(backoff, "network", 50);

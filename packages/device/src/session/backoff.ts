@@ -43,6 +43,8 @@ export const backoffTable = {
 
 /** A connection that held this long counts as stable; one that ends sooner was kicked. */
 export const stableMillis = 30_000;
+/** However long a bridge wants to be left alone. */
+export const retryAfterMillisMax = 600_000;
 
 /** Past every truncation of the table; counting on would end in an overflow. */
 const failuresMax = 7;
@@ -55,13 +57,20 @@ export class Backoff {
     this.#random = random;
   }
 
-  /** Counts a failure. @returns Milliseconds to wait before the next try. */
-  next(cause: BackoffCause): number {
+  /**
+   * Counts a failure.
+   *
+   * @param retryAfterMillis What the bridge asked for: the wait begins after it, so that those who were told the same
+   *   do not come back as one.
+   * @returns Milliseconds to wait before the next try.
+   */
+  next(cause: BackoffCause, retryAfterMillis = 0): number {
     const { leastMillis, firstMillis, mostMillis } = backoffTable[cause];
     const failures = this.#failures[cause];
     this.#failures[cause] = Math.min(failures + 1, failuresMax);
     const ceiling = Math.min(mostMillis, firstMillis * 2 ** failures);
-    return leastMillis + drawShare(this.#random) * (ceiling - leastMillis);
+    const drawn = leastMillis + drawShare(this.#random) * (ceiling - leastMillis);
+    return Math.min(retryAfterMillis, retryAfterMillisMax) + drawn;
   }
 
   /** @param heldMillis How long we had been connected without a break when the connection ended. */

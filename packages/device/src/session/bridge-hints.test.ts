@@ -20,6 +20,11 @@ test("server time, exp and window are read from User Properties", () => {
   });
 });
 
+test("how long the bridge wants to be left alone is read from retry-after", () => {
+  assert.deepEqual(read(["retry-after", "10"]), { retryAfterSeconds: 10 });
+  assert.deepEqual(read(["retry-after", "Wed, 21 Oct 2026 07:28:00 GMT"]), {});
+});
+
 test("what is missing is missing, and without properties there are no hints", () => {
   assert.deepEqual(readBridgeHints(undefined), {});
   assert.deepEqual(read(["exp", "1700003600"]), { exp: 1_700_003_600 });

@@ -1,6 +1,6 @@
 /**
  * What the bridge tells beside its answer: its time, the token's accepted `exp`, and when to renew, as User Properties
- * of CONNACK and AUTH; and whether it was for its time that it refused a token, as the Reason String.
+ * of CONNACK and AUTH; when to come back; and whether it was for its time that it refused a token, as the Reason String.
  *
  * Hints, not orders: each may be missing, and one that is no number in range is as good as missing. Nothing here
  * moves a clock.
@@ -21,6 +21,8 @@ export interface BridgeHints {
   /** The window in which this device should renew, by the bridge's clock; both or neither, the first not after the second. */
   readonly renewFrom?: NumericDate;
   readonly renewUntil?: NumericDate;
+  /** In a refusal: how long the bridge wants to be left alone, in seconds. */
+  readonly retryAfterSeconds?: number;
 }
 
 /** Reads the first property of each name. */
@@ -29,12 +31,14 @@ export function readBridgeHints(properties: Properties | undefined): BridgeHints
     parseNumericDate(properties?.userProperties?.find(([name]) => name === wanted)?.[1]);
   const [serverTime, exp] = [find("server-time"), find("exp")];
   const [renewFrom, renewUntil] = [find("renew-from"), find("renew-until")];
+  const retryAfterSeconds = find("retry-after");
   return {
     ...(serverTime === undefined ? undefined : { serverTime }),
     ...(exp === undefined ? undefined : { exp }),
     ...(renewFrom === undefined || renewUntil === undefined || renewFrom > renewUntil
       ? undefined
       : { renewFrom, renewUntil }),
+    ...(retryAfterSeconds === undefined ? undefined : { retryAfterSeconds }),
   };
 }
 

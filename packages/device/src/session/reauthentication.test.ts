@@ -16,7 +16,7 @@ function arrangeOffered(): Reauthentication {
 }
 
 test("AUTH is 0x19 with our method and the token as Authentication Data", () => {
-  const auth = arrangeOffered().begin("a.b.c", 10_000);
+  const auth = arrangeOffered().begin("a.b.c", 6_000, 4_000);
 
   assert.deepEqual(auth, {
     type: "auth",
@@ -30,14 +30,14 @@ test("none is sent before the pause is over, and none while one is under way", (
 
   const early = reauthentication.mayBegin(reauthenticationPauseMillis - 1);
   const onTime = reauthentication.mayBegin(reauthenticationPauseMillis);
-  reauthentication.begin("a.b.c", 20_000);
+  reauthentication.begin("a.b.c", 10_000, 10_000);
 
   assert.deepEqual([early, onTime, reauthentication.mayBegin(19_000)], [false, true, false]);
 });
 
 test("an answer is accepted, and the pause begins anew", () => {
   const reauthentication = arrangeOffered();
-  reauthentication.begin("a.b.c", 20_000);
+  reauthentication.begin("a.b.c", 10_000, 10_000);
 
   const verdict = reauthentication.take(answer, 15_000);
 
@@ -48,7 +48,7 @@ test("an answer is accepted, and the pause begins anew", () => {
 
 test("an AUTH is given up at its instant and not before; then none is offered, and a late answer is passed over", () => {
   const reauthentication = arrangeOffered();
-  reauthentication.begin("a.b.c", 20_000);
+  reauthentication.begin("a.b.c", 10_000, 10_000);
 
   const [early, onTime] = [reauthentication.giveUpIfDue(19_999), reauthentication.giveUpIfDue(20_000)];
 
@@ -60,7 +60,7 @@ test("an AUTH is given up at its instant and not before; then none is offered, a
 
 test("an AUTH nobody asked for, one that continues and one by another method are wrong", () => {
   const asked = arrangeOffered();
-  asked.begin("a.b.c", 20_000);
+  asked.begin("a.b.c", 10_000, 10_000);
 
   const verdicts = [
     arrangeOffered().take(answer, 0),

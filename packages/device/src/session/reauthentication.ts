@@ -19,7 +19,7 @@ export const reauthenticationPauseMillis = 5_500;
 export class Reauthentication {
   #isOffered = false;
   #acceptedMillis = 0;
-  #underWay: { readonly dueMillis: number } | "given up" | undefined;
+  #underWay: { readonly sentMillis: number; readonly dueMillis: number } | "given up" | undefined;
 
   /** The bridge would take an AUTH on this connection. */
   get isOffered(): boolean {
@@ -29,6 +29,11 @@ export class Reauthentication {
   /** When {@link giveUpIfDue} wants to be called. */
   get dueMillis(): number | undefined {
     return typeof this.#underWay === "object" ? this.#underWay.dueMillis : undefined;
+  }
+
+  /** When the AUTH was sent that waits for its answer. */
+  get sentMillis(): number | undefined {
+    return typeof this.#underWay === "object" ? this.#underWay.sentMillis : undefined;
   }
 
   /** A CONNACK that accepts came. @returns false: it names a method we did not use, a protocol error. */
@@ -48,8 +53,8 @@ export class Reauthentication {
   }
 
   /** Ask {@link mayBegin} first. @returns What to send. */
-  begin(token: string, dueMillis: number): AuthPacket {
-    this.#underWay = { dueMillis };
+  begin(token: string, nowMillis: number, answerMillisMax: number): AuthPacket {
+    this.#underWay = { sentMillis: nowMillis, dueMillis: nowMillis + answerMillisMax };
     return { type: "auth", reasonCode: reasonCode.reauthenticate, properties: tokenProperties(token) };
   }
 

@@ -56,6 +56,8 @@ export type SessionReport =
       /** The bridge's time, written between our CONNECT and now; where it said so. */
       readonly hint?: TimeHint;
       readonly refusedFor?: TimeRefusal;
+      /** How long the bridge wants to be left alone; where it said so. */
+      readonly retryAfterSeconds?: number;
     } & ReasonWords)
   | { readonly kind: "reauthenticated"; readonly hints: BridgeHints }
   /** The AUTH was not answered in time. The connection goes on, and takes no other. */
@@ -74,6 +76,8 @@ export type SessionReport =
       readonly kind: "ended";
       readonly because: SessionEnd;
       readonly reasonCode?: number;
+      /** The bridge's time in its answer to an AUTH, written between that and now. */
+      readonly hint?: TimeHint;
       readonly refusedFor?: TimeRefusal;
     } & ReasonWords);
 

@@ -276,7 +276,7 @@ test("what was postponed goes with a kept Session to the next connection, as new
 test("the pace holds messages back, and says when there is room again", () => {
   const { session, reports } = arrange({ wire: { messagesPerSecond: 10 } });
   let sent = 0;
-  while (session.mayPublish(0, 0)) session.publish({ ...event(), qos: 0 }, sent++, 0);
+  while (sent < 100 && session.mayPublish(0, 0)) session.publish({ ...event(), qos: 0 }, sent++, 0);
 
   const due = session.dueMillis ?? 0;
   session.tick(due - 1);
@@ -523,4 +523,58 @@ test("why the bridge ends the connection, and where else it says to go, is told 
     reasonString: "moved",
     serverReference: "other.example:8883",
   });
+});
+
+test("a packet that answers nothing of ours ends the connection with 0x82", () => {
+  for (const packet of [
+    { type: "pubrec", packetIdentifier: 1, reasonCode: 0 },
+    { type: "pubrel", packetIdentifier: 1, reasonCode: 0 },
+    { type: "pubcomp", packetIdentifier: 1, reasonCode: 0 },
+    { type: "unsuback", packetIdentifier: 1, reasonCodes: [0] },
+  ] as const) {
+    const { say, written } = arrange();
+
+    say(packet);
+
+    const codes = written.map((p) => p.type === "disconnect" && p.reasonCode);
+    assert.deepEqual(codes, [0x82], packet.type);
+  }
+});
+
+test("properties without a meaning for a device change nothing", () => {
+  const { say, reports, written, session } = arrange({
+    connack: {
+      ...{ responseInformation: "r", retainAvailable: 0, assignedClientIdentifier: "other" },
+      ...{ subscriptionIdentifiersAvailable: 0, sharedSubscriptionAvailable: 0, sessionExpiryInterval: 5 },
+    },
+  });
+  say(
+    command(1, {
+      retain: true,
+      properties: {
+        ...{ payloadFormatIndicator: 1, messageExpiryInterval: 1, contentType: "text/plain" },
+        ...{ responseTopic: "elsewhere", correlationData: new Uint8Array([1]), subscriptionIdentifiers: [7] },
+        userProperties: [["a", "b"]],
+      },
+    }),
+  );
+  session.publish(event(), 1, 0);
+  const sent = written.find((packet) => packet.type === "publish");
+  say({
+    type: "puback",
+    packetIdentifier: sent?.packetIdentifier ?? 0,
+    reasonCode: 0,
+    properties: { userProperties: [["a", "b"]] },
+  });
+
+  const [handed, answered] = reports.slice(-2);
+  assert.equal(handed?.kind === "command" && utf8Decode(handed.payload), "blink");
+  assert.deepEqual(answered, { kind: "answered", key: 1, reasonCode: 0 });
+});
+
+test("a bridge without QoS 1 is left, and why is told", () => {
+  const { written, reports } = arrange({ connack: { maximumQoS: 0 }, suback: "none" });
+
+  assert.deepEqual(reports, [{ kind: "ended", because: "not_served" }]);
+  assert.deepEqual(written, []);
 });

@@ -23,6 +23,7 @@ import {
 } from "@mayfly/core/mqtt";
 import { ClientDecoder, encodeClientPacket } from "@mayfly/core/mqtt-client";
 import type { OutgoingMessage } from "../outbox.ts";
+import type { TimeHint } from "../ports.ts";
 import { readBridgeHints, readTimeRefusal } from "./bridge-hints.ts";
 import { readBridgeLimits } from "./bridge-limits.ts";
 import type { DownlinkReceipt } from "./downlink-acknowledgements.ts";
@@ -123,7 +124,7 @@ export class Session {
    */
   reauthenticate(token: string, answerMillisMax: number, nowMillis: number): void {
     this.#now = nowMillis;
-    this.#send(this.#reauthentication.begin(token, nowMillis + answerMillisMax));
+    this.#send(this.#reauthentication.begin(token, nowMillis, answerMillisMax));
   }
 
   /** Sends nothing more until {@link release}: another connection is about to go on with this Session. */
@@ -305,16 +306,24 @@ export class Session {
   }
 
   #refusal({ reasonCode, properties }: ConnackPacket): Extract<SessionReport, { kind: "refused" }> {
-    const { serverTime } = readBridgeHints(properties);
+    const { retryAfterSeconds } = readBridgeHints(properties);
+    const hint = this.#timeHint(this.#connectedMillis, properties);
     const refusedFor = readTimeRefusal(properties);
-    const instants = { sentMillis: this.#connectedMillis, receivedMillis: this.#now };
     return {
       kind: "refused",
       reasonCode,
-      ...(serverTime === undefined ? undefined : { hint: { serverTime, ...instants } }),
+      ...(hint === undefined ? undefined : { hint }),
       ...(refusedFor === undefined ? undefined : { refusedFor }),
+      ...(retryAfterSeconds === undefined ? undefined : { retryAfterSeconds }),
       ...readReasonWords(properties),
     };
+  }
+
+  /** @param sentMillis When we sent what this answers; `undefined` where it answers nothing. */
+  #timeHint(sentMillis: number | undefined, properties: Properties | undefined): TimeHint | undefined {
+    const { serverTime } = readBridgeHints(properties);
+    if (serverTime === undefined || sentMillis === undefined) return undefined;
+    return { serverTime, sentMillis, receivedMillis: this.#now };
   }
 
   #takePuback(packet: PubackPacket): void {
@@ -368,11 +377,13 @@ export class Session {
     if (this.#hasEnded()) return;
     this.#phase = "ended";
     this.#output.close();
+    const hint = this.#timeHint(this.#reauthentication.sentMillis, properties);
     const refusedFor = readTimeRefusal(properties);
     this.#output.report({
       kind: "ended",
       because,
       ...(code === undefined ? undefined : { reasonCode: code }),
+      ...(hint === undefined ? undefined : { hint }),
       ...(refusedFor === undefined ? undefined : { refusedFor }),
       ...readReasonWords(properties),
     });

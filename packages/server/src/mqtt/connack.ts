@@ -16,8 +16,8 @@ import { encodeConnack } from "@mayfly/core/mqtt-server";
 import { refusalOnWire, type TokenError } from "@mayfly/core/token";
 import type { DevicePrincipal } from "../auth/admission.ts";
 import type { ConnectRequest } from "./connect-request.ts";
-import { packetBytesMax, receiveMaximum, topicAliasMaximum } from "./limits.ts";
-import { serverTimeProperty, tokenProperties } from "./token-properties.ts";
+import { packetBytesMax, receiveMaximum, retryAfterSeconds, topicAliasMaximum } from "./limits.ts";
+import { retryAfterProperty, serverTimeProperty, tokenProperties } from "./token-properties.ts";
 
 /** What CONNACK says of a refusal that is no verdict on a token. */
 export interface RefusalCodes {
@@ -74,6 +74,18 @@ export function encodeAccepted(acceptance: Acceptance): Uint8Array | undefined {
 export function encodeRefused(version: ProtocolVersion, codes: RefusalCodes): Uint8Array {
   const reasonCode = version === 5 ? codes.mqtt5 : codes.mqtt311;
   return encodeConnack({ type: "connack", sessionPresent: false, reasonCode }, version);
+}
+
+/** No verdict on the peer, who may come again: and when, to a client that can be told. */
+export function encodeComeBack(version: ProtocolVersion, codes: RefusalCodes, bytesMax: number): Uint8Array {
+  const bare = encodeRefused(version, codes);
+  if (version === 4) return bare;
+  const properties: Properties = { userProperties: [retryAfterProperty(retryAfterSeconds)] };
+  const told = encodeConnack(
+    { type: "connack", sessionPresent: false, reasonCode: codes.mqtt5, properties },
+    version,
+  );
+  return told.length <= bytesMax ? told : bare;
 }
 
 /**

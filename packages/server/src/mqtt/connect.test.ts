@@ -274,7 +274,10 @@ for (const [version, code] of [
 
     const client = world.connect(version);
 
-    assert.deepEqual([client.of("connack")[0]?.reasonCode, client.isClosed], [code, true]);
+    const [connack] = client.of("connack");
+    const told = version === 5 ? [["retry-after", "10"]] : undefined;
+    assert.deepEqual([connack?.reasonCode, client.isClosed], [code, true]);
+    assert.deepEqual(connack?.properties?.userProperties, told);
     assert.deepEqual(world.diary.lines, ["refused registry_unavailable"]);
   });
 }

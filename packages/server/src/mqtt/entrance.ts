@@ -14,7 +14,7 @@ import type { KeyRecord } from "../registry/model.ts";
 import type { KeptSession } from "../registry/session-store.ts";
 import type { AdmissionQueue } from "./admission-queue.ts";
 import type { EnginePorts } from "./bridge.ts";
-import { encodeRefused, encodeTokenRefused } from "./connack.ts";
+import { encodeComeBack, encodeTokenRefused } from "./connack.ts";
 import type { ConnectRequest } from "./connect-request.ts";
 import { connectTimeoutMillis } from "./limits.ts";
 import type { Load } from "./load.ts";
@@ -78,11 +78,11 @@ export class Entrance {
   }
 
   begin(): void {
-    const { version, deviceName } = this.#request;
+    const { version, deviceName, packetBytesMax } = this.#request;
     const rightEndsMillis = this.#host.rightEndsMillis(deviceName);
     // Whoever is here renews, whatever the load: a credential costs no message.
     if (rightEndsMillis === undefined && this.#host.load.level === "full") {
-      const answer = encodeRefused(version, busyCodes);
+      const answer = encodeComeBack(version, busyCodes, packetBytesMax);
       this.#answer({ kind: "refused", because: "server_busy", answer, authenticity: undefined });
       return;
     }
@@ -163,7 +163,7 @@ export class Entrance {
       this.#answer({
         kind: "refused",
         because,
-        answer: encodeRefused(version, unavailableCodes),
+        answer: encodeComeBack(version, unavailableCodes, packetBytesMax),
         authenticity: undefined,
       });
       return;

@@ -42,6 +42,8 @@ export const messageIdBytesMax = 128;
  * chance, so that devices do not come back all at once to a store that is still full.
  */
 export const storeWaitMillis = 5_000;
+/** For so long a client that was refused because we are behind is asked to stay away: as long as a store may need. */
+export const retryAfterSeconds = 10;
 /** How long `drain` waits for what was taken to become durable. */
 export const drainWaitMillis = 2_000;
 /** A drain ends so many sessions at once, and the next as many after this pause, so that they come back spread … */

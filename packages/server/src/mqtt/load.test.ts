@@ -153,7 +153,9 @@ test("at four fifths newcomers are told that we are busy, and devices that are h
   const old = world.connect(4, { clientIdentifier });
   const renewing = world.connect(5);
 
-  assert.equal(newcomer.of("connack")[0]?.reasonCode, 0x89);
+  const [busy] = newcomer.of("connack");
+  assert.equal(busy?.reasonCode, 0x89);
+  assert.deepEqual(busy.properties?.userProperties, [["retry-after", "10"]]);
   assert.equal(old.of("connack")[0]?.reasonCode, 3);
   assert.equal(renewing.of("connack")[0]?.reasonCode, 0);
   assert.ok(world.diary.lines.includes("refused server_busy"));

@@ -4,6 +4,7 @@
  * | name | value |
  * |---|---|
  * | `server-time` | the bridge's clock: seconds since 1970 with three decimals; also in refusals |
+ * | `retry-after` | in a refusal that is no verdict: whole seconds for which the client is asked to stay away |
  * | `exp` | of the accepted token, as in its claims |
  * | `renew-from`, `renew-until` | the window in which the bridge would like the next token, by its clock |
  */
@@ -15,6 +16,10 @@ type UserProperty = readonly [name: string, value: string];
 
 export function serverTimeProperty(serverSeconds: NumericDate): UserProperty {
   return ["server-time", serverSeconds.toFixed(3)];
+}
+
+export function retryAfterProperty(seconds: number): UserProperty {
+  return ["retry-after", String(seconds)];
 }
 
 /** For a token that was accepted. */
