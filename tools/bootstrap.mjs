@@ -34,6 +34,7 @@ const tasks = /** @type {const} */ ({
   "bench:renewal": ["bench/renewal.ts"],
   "bench:renewals-500x50": ["bench/renewals-500x50.ts"],
   build: ["tools/release/main.ts"],
+  firmware: ["tools/firmware/main.ts"],
   sabotage: ["tools/sabotage/main.ts"],
 });
 
