@@ -23,6 +23,7 @@ import { sessionSabotages } from "./rows-sessions.ts";
 import { signedTimeSabotages } from "./rows-signed-time.ts";
 import { sntpSabotages } from "./rows-sntp.ts";
 import { wireRows } from "./rows-wire.ts";
+import { xsSabotages } from "./rows-xs.ts";
 
 export type Sabotage = {
   /** What we promise, as a sentence an operator cares about. */
@@ -677,4 +678,5 @@ export const sabotages: readonly Sabotage[] = [
   ...agentSessionRows,
   ...wireRows,
   ...keeperRows,
+  ...xsSabotages,
 ];

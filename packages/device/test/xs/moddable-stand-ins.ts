@@ -17,6 +17,8 @@ export class StandInTime {
   readonly #startTicks: number;
   #waiting: WaitingTimer[] = [];
   #ids = 0;
+  /** The longest delay that was asked for. */
+  longestMillis = 0;
 
   constructor(startTicks = 0) {
     this.#startTicks = startTicks;
@@ -38,6 +40,7 @@ export class StandInTime {
     set: (run: () => void, delayMillis: number): number => {
       if (!Number.isInteger(delayMillis) || (delayMillis | 0) !== delayMillis || delayMillis < 0)
         throw new RangeError("invalid interval");
+      this.longestMillis = Math.max(this.longestMillis, delayMillis);
       const id = ++this.#ids;
       this.#waiting.push({ id, at: this.#now + delayMillis, run });
       return id;

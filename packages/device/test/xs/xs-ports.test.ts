@@ -54,6 +54,7 @@ test("a delay is waited for in legs, and runs once, neither before its time nor 
   machine.advance(dayMillis);
 
   assert.deepEqual([before, runs], [0, 1]);
+  assert.equal(machine.longestMillis, legMillisMax);
 });
 
 test("a part of a millisecond is waited for whole", () => {
