@@ -4,6 +4,9 @@
  */
 export { type Agent, createAgent } from "./agent.ts";
 export type { AgentHandlers } from "./downlink.ts";
+export { createDeviceKeys, type DeviceKeysPorts, deviceKeysMax, type SlotSigner } from "./key/device-keys.ts";
+export type { KeyChoice, KeyEvent } from "./key/key-choice.ts";
+export type { KeyMaker, NewKey } from "./key/key-offering.ts";
 export { createMemoryStore } from "./memory-store.ts";
 export { AgentOptionError, type AgentOptions } from "./options.ts";
 export type { OutboxBounds, OutboxContents, PublishOutcome } from "./outbox.ts";
@@ -30,7 +33,7 @@ export { agentUserName } from "./session/changeover.ts";
 export type { RefusalAction } from "./session/refusal.ts";
 export type { WireSettings } from "./session/wire-settings.ts";
 export { SmallStoreError, type SmallStoreErrorCode } from "./small-store-rules.ts";
-export type { AgentEvent, AgentState, AgentStatus, RenewalKind } from "./status.ts";
+export type { AgentEvent, AgentState, AgentStatus, AgentTrouble, RenewalKind } from "./status.ts";
 export { type AgingDecision, decideAging } from "./time/aging-discipline.ts";
 export type { WaitingCode } from "./time/believed-time.ts";
 export { clockTime } from "./time/clock-time.ts";

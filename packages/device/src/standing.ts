@@ -6,8 +6,8 @@
 import { GapMeter } from "./gap-meter.ts";
 import type { BackoffCause } from "./session/backoff.ts";
 import type { ReasonWords } from "./session/reason-words.ts";
-import type { Refusal } from "./session/refusal.ts";
-import type { AgentEvent, AgentState, AgentStatus, RenewalKind } from "./status.ts";
+import { backoffCauseOf, type Refusal } from "./session/refusal.ts";
+import type { AgentEvent, AgentState, AgentStatus, AgentTrouble, RenewalKind } from "./status.ts";
 
 export class Standing {
   readonly gap = new GapMeter();
@@ -17,6 +17,7 @@ export class Standing {
   #connects = 0;
   #lastRefusal: string | undefined;
   #waitingBecause: string | undefined;
+  #trouble: AgentTrouble | undefined;
   #retry: { readonly because: BackoffCause; readonly dueMillis: number } | undefined;
 
   constructor(tell: (event: AgentEvent) => void) {
@@ -34,6 +35,7 @@ export class Standing {
     | "state"
     | "waitingBecause"
     | "retry"
+    | "trouble"
     | "renewals"
     | "renewalsBy"
     | "connects"
@@ -52,6 +54,7 @@ export class Standing {
               inSeconds: Math.max(0, (this.#retry.dueMillis - nowMillis) / 1000),
             },
           }),
+      ...(this.#trouble === undefined ? undefined : { trouble: this.#trouble }),
       renewals: reauthentication + handover + reconnect,
       renewalsBy: { reauthentication, handover, reconnect },
       connects: this.#connects,
@@ -96,6 +99,20 @@ export class Standing {
     this.#waitingBecause = undefined;
   }
 
+  /** A step failed. It stands in the status until {@link mended}. */
+  fail(because: BackoffCause, detail: string, clockAheadSeconds?: number): void {
+    this.#trouble = {
+      because,
+      detail,
+      ...(clockAheadSeconds === undefined ? undefined : { clockAheadSeconds }),
+    };
+  }
+
+  /** The newest token is in use. */
+  mended(): void {
+    this.#trouble = undefined;
+  }
+
   /** The next try comes at `dueMillis`, monotonic. */
   backOff(because: BackoffCause, dueMillis: number): void {
     this.#retry = { because, dueMillis };
@@ -120,7 +137,8 @@ export class Standing {
     this.#tell({ kind: "renewed", by, gapMillis });
   }
 
-  refused(reasonCode: number, refusal: Refusal, words: ReasonWords = {}): void {
+  refused(reasonCode: number, refusal: Refusal, words: ReasonWords, clockAheadSeconds?: number): void {
+    this.fail(backoffCauseOf[refusal.action], refusal.sentence, clockAheadSeconds);
     this.#lastRefusal = refusal.sentence;
     const { reasonString, serverReference } = words;
     this.#tell({

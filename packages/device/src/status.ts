@@ -4,6 +4,8 @@
  * Neither carries a token, a key or a signature.
  */
 import type { NumericDate } from "@mayfly/core";
+import type { InstructionResult } from "@mayfly/core/instruction";
+import type { KeyEvent } from "./key/key-choice.ts";
 import type { OutboxStoreRefusal } from "./outbox-store.ts";
 import type { BackoffCause } from "./session/backoff.ts";
 import type { RefusalAction } from "./session/refusal.ts";
@@ -28,14 +30,30 @@ export type AgentState =
  */
 export type RenewalKind = "reauthentication" | "handover" | "reconnect";
 
+/** What stands in the agent's way. */
+export interface AgentTrouble {
+  readonly because: BackoffCause;
+  /** The adapter's, the signer's or the bridge's words for it, such as `ECONNREFUSED`. */
+  readonly detail: string;
+  /** How far our clock was ahead of the bridge's when the bridge refused a token; below 0 for behind. */
+  readonly clockAheadSeconds?: number;
+}
+
 export interface AgentStatus {
   readonly state: AgentState;
+  /** Of the key that signs now. */
   readonly keyId: string;
   readonly slot?: number;
+  /** Of the last instruction that came since the start. */
+  readonly lastInstruction?: InstructionResult;
   /** Why nothing is signed now, in words; absent while tokens may be signed. A connection that lives goes on until its end. */
   readonly waitingBecause?: string;
   /** What the agent failed at, and when it tries again; absent while it does not back off. */
   readonly retry?: { readonly because: BackoffCause; readonly inSeconds: number };
+  /** What the agent failed at last; absent once the newest token is in use. */
+  readonly trouble?: AgentTrouble;
+  /** How long the bridge has owed an answer to our PINGREQ; absent while it owes none. */
+  readonly unansweredSeconds?: number;
   /** Until `exp` of the token the present connection rests on, never below 0; absent before the first connection. */
   readonly tokenRemainingSeconds?: number;
   /** How the next renewal is to be done; absent while not connected. */
@@ -73,6 +91,7 @@ export interface AgentStatus {
 }
 
 export type AgentEvent =
+  | KeyEvent
   | { readonly kind: "state"; readonly state: AgentState }
   /** Nothing is signed from now on; told anew when the reason is another. */
   | { readonly kind: "waiting_for_clock"; readonly because: string }

@@ -1,16 +1,13 @@
 /**
  * The agent's status in sentences, for the person who stands before the device.
  *
- * The first line says whether there is something to do; the rest is why.
+ * The first line says how things stand and what is wrong, the second what the agent does about it; the rest is facts.
+ *
+ * Left to others: what is wrong in words (`trouble-words.ts`).
  */
-import {
-  type AgentState,
-  type AgentStatus,
-  type BackoffCause,
-  type TimeStatus,
-  timeWords,
-} from "@mayfly/device";
+import { type AgentState, type AgentStatus, type TimeStatus, timeWords } from "@mayfly/device";
 import { formatDuration } from "../output.ts";
+import { describeTrouble } from "./trouble-words.ts";
 
 /** What the service knows beside the agent. */
 export interface ServiceFacts {
@@ -30,6 +27,7 @@ export interface ServiceStatus extends ServiceFacts {
   readonly clock?: TimeStatus;
 }
 
+/** Where nothing is wrong. */
 const stateSentences = {
   stopped: "The agent has ended.",
   waiting_for_clock: "Not connected: it signs nothing until it has a clock it can believe.",
@@ -40,21 +38,12 @@ const stateSentences = {
   backing_off: "Not connected: it tries again after a pause.",
 } as const satisfies Record<AgentState, string>;
 
-const troubleSentences = {
+const outboxSentences = {
   outbox_busy: "The disk is behind: new messages wait for it.",
   outbox_disk_full:
     "New messages are refused: the disk is full. What was accepted is kept, and goes on its way.",
   outbox_disk_failed: "New messages are refused: the disk does not keep what it is given.",
 } as const satisfies Record<NonNullable<AgentStatus["outboxTrouble"]>, string>;
-const retryWords = {
-  network: "the bridge could not be reached, or the connection broke",
-  busy: "the bridge is busy",
-  refused: "the bridge did not take its token",
-  protocol: "the bridge and it do not understand each other, and someone has to look at that",
-  kicked: "the bridge dropped it soon after it was connected, or another connection took its place",
-  no_key: "its key did not sign",
-} as const satisfies Record<BackoffCause, string>;
-
 const renewalWords = {
   reauthentication: "within the connection, no message waits",
   handover: "by a second connection that takes the Session over",
@@ -65,11 +54,8 @@ const renewalWords = {
 export function describeStatus(status: ServiceStatus): readonly string[] {
   const { agent } = status;
   return [
-    stateSentences[agent.state],
-    ...present(agent.outboxTrouble, (trouble) => troubleSentences[trouble]),
-    ...present(agent.waitingBecause, (words) => `It signs nothing now: ${words}.`),
-    ...present(agent.retry, retrySentence),
-    ...present(agent.lastRefusal, (words) => `The bridge last refused it: ${words}.`),
+    ...headlines(agent),
+    ...present(agent.outboxTrouble, (trouble) => outboxSentences[trouble]),
     "",
     `Device    ${status.device}`,
     `Bridge    ${status.bridge}, MQTT ${status.mqtt === 5 ? "5.0" : "3.1.1"}, up ${formatDuration(status.upSeconds)}, ${plural(agent.connects, "connection")} so far`,
@@ -78,6 +64,7 @@ export function describeStatus(status: ServiceStatus): readonly string[] {
     `Renewals  ${renewalsWords(agent)}`,
     ...present(status.clock, (clock) => `Clock     ${timeWords(clock)}`),
     `Outbox    ${outboxWords(agent)}`,
+    ...present(agent.lastRefusal, (words) => `Refused   last because: ${words}`),
     ...(status.commandsWaiting + status.commandsTaken === 0
       ? []
       : [
@@ -86,9 +73,45 @@ export function describeStatus(status: ServiceStatus): readonly string[] {
   ];
 }
 
-function retrySentence({ because, inSeconds }: NonNullable<AgentStatus["retry"]>): string {
+/** How things stand, and what the agent does about it. */
+function headlines(agent: AgentStatus): readonly string[] {
+  const { state, trouble, waitingBecause, unansweredSeconds } = agent;
+  const isConnected = state === "connected" || state === "renewing";
+  if (state === "stopped") return [stateSentences.stopped];
+  if (waitingBecause !== undefined) {
+    const trust = `signs nothing until it has a clock it can believe: ${waitingBecause}`;
+    return isConnected
+      ? [`Connected, but it ${trust}.`, `The present token serves on: ${tokenWords(agent)}.`]
+      : [`Not connected: it ${trust}.`, `It asks its clock again every second${whatWaits(agent)}.`];
+  }
+  if (trouble !== undefined) {
+    const what = describeTrouble(trouble);
+    return isConnected
+      ? [
+          `Connected, but the next token is not in use yet: ${what}.`,
+          `${nextTry(agent)}; the present token serves on: ${tokenWords(agent)}.`,
+        ]
+      : [`Not connected: ${what}.`, `${nextTry(agent)}${whatWaits(agent)}.`];
+  }
+  if (isConnected && unansweredSeconds !== undefined && unansweredSeconds >= 1) {
+    const since = formatDuration(unansweredSeconds);
+    return [
+      `Connected, perhaps no longer: the bridge has not answered for ${since}.`,
+      `If that lasts it gives the connection up and makes another${whatWaits(agent)}.`,
+    ];
+  }
+  return [stateSentences[state]];
+}
+
+function nextTry({ retry }: AgentStatus): string {
+  if (retry === undefined) return "It is trying now";
   // A wait that is over counts as a second: it is about to end.
-  return `It tries again in ${formatDuration(Math.max(1, inSeconds))}: ${retryWords[because]}.`;
+  return `It tries again in ${formatDuration(Math.max(1, retry.inSeconds))}`;
+}
+
+/** Of use to know in an outage: that nothing is lost by waiting. */
+function whatWaits({ queuedMessages }: AgentStatus): string {
+  return queuedMessages === 0 ? "" : `; ${plural(queuedMessages, "message")} kept for then`;
 }
 
 function tokenWords({ tokenRemainingSeconds }: AgentStatus): string {

@@ -4,6 +4,7 @@
  */
 import type { Command } from "commander";
 import { CommandFailure } from "../failure.ts";
+import { type Fault, repeatedFault } from "../fault-flag.ts";
 import { decimal, instantSeconds, newCommand, oneOf, outputOf, required, wholeNumber } from "../flags.ts";
 import { type RtcOrder, startChipSim } from "../host/chip-sim.ts";
 import { anyAbort, standardInputEnd, stopSignal } from "../host/signals.ts";
@@ -17,6 +18,7 @@ interface ChipSimFlags {
   readonly seed?: number;
   readonly trace?: true;
   readonly realTime?: true;
+  readonly fault?: readonly Fault[];
   readonly rtc?: true;
   readonly rtcPpm?: number;
   readonly rtcOscillatorStopped?: true;
@@ -44,6 +46,11 @@ export function addChipSimCommand(group: Command): void {
       .option("--seed <N>", "the same seed gives the same chip", wholeNumber(0, Number.MAX_SAFE_INTEGER))
       .option("--trace", "print each transaction on stderr")
       .option("--real-time", "take as long as silicon does; without it only virtual time passes")
+      .option(
+        "--fault <KIND:WHEN>",
+        "what goes wrong: at a SHARE of its opportunities (0.2) or at those FROM-UNTIL (5-9); may be repeated",
+        repeatedFault,
+      )
       .option(
         "--rtc",
         "put a DS3231 clock chip on the same bus, at 0x68; it shows this machine's time at first",
@@ -73,6 +80,7 @@ async function runChipSim(flags: ChipSimFlags): Promise<void> {
     realTime: flags.realTime === true,
     ...(flags.image === undefined ? {} : { imageFile: flags.image }),
     ...(flags.seed === undefined ? {} : { seed: flags.seed }),
+    faults: flags.fault ?? [],
     ...(rtc === undefined ? {} : { rtc }),
     ...(flags.trace === true ? { trace: output.remark } : {}),
   });

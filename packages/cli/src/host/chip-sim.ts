@@ -5,8 +5,9 @@ import { rm, stat } from "node:fs/promises";
 import { connect } from "node:net";
 import { dirname, resolve } from "node:path";
 import type { Ds3231Sim } from "@mayfly/device/ds3231-sim";
-import type { ImageName } from "@mayfly/secure-element/sim";
+import type { FaultName, FaultPlan, ImageName } from "@mayfly/secure-element/sim";
 import { CommandFailure } from "../failure.ts";
+import type { Fault } from "../fault-flag.ts";
 import { wallSeconds } from "./clock.ts";
 import { fileExists, makeOwnFolder } from "./files.ts";
 
@@ -20,6 +21,7 @@ export interface ChipSimOrder {
   readonly profile: "typical" | "worst";
   readonly seed?: number;
   readonly realTime: boolean;
+  readonly faults: readonly Fault[];
   /** A DS3231 on the same bus. */
   readonly rtc?: RtcOrder;
   readonly trace?: (line: string) => void;
@@ -40,9 +42,9 @@ export interface RunningChipSim {
   close(): Promise<void>;
 }
 
-/** @throws {CommandFailure} in_use, file_unreadable, file_unwritable */
+/** @throws {CommandFailure} in_use, file_unreadable, file_unwritable, usage */
 export async function startChipSim(order: ChipSimOrder): Promise<RunningChipSim> {
-  const { createChipSim, ImageError } = await import("@mayfly/secure-element/sim");
+  const { createChipSim, faultNames, ImageError } = await import("@mayfly/secure-element/sim");
   const { loadChipImage, nodeSimCrypto, saveChipImage, startChipSocketServer } = await import(
     "@mayfly/secure-element/node"
   );
@@ -90,6 +92,7 @@ export async function startChipSim(order: ChipSimOrder): Promise<RunningChipSim>
       crypto: nodeSimCrypto(),
       profile: order.profile,
       ...(seed === undefined ? {} : { seed }),
+      faults: planFaults(order.faults, faultNames),
     };
     if (imageFile === undefined || !fileExists(imageFile)) {
       return createChipSim({ ...options, image: order.kind });
@@ -101,6 +104,19 @@ export async function startChipSim(order: ChipSimOrder): Promise<RunningChipSim>
       throw new CommandFailure("file_unreadable", `cannot use ${imageFile}: ${reason}`, { cause: error });
     }
   }
+}
+
+/** @throws {CommandFailure} usage: there is no such fault. */
+function planFaults(faults: readonly Fault[], names: readonly FaultName[]): FaultPlan {
+  const plan: Partial<Record<FaultName, Fault[1]>> = {};
+  for (const [kind, when] of faults) {
+    const name = names.find((one) => one === kind);
+    if (name === undefined) {
+      throw new CommandFailure("usage", `--fault ${kind} is none: there are ${names.join(", ")}`);
+    }
+    plan[name] = when;
+  }
+  return plan;
 }
 
 async function openRtc(order: RtcOrder): Promise<Ds3231Sim> {

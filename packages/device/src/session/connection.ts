@@ -67,6 +67,11 @@ export class Connection implements LinkEvents, SessionOutput {
     this.#arm();
   }
 
+  /** Since when a PINGREQ is without its answer, monotonic. */
+  get unansweredSinceMillis(): number | undefined {
+    return this.#session.unansweredSinceMillis;
+  }
+
   get offersReauthentication(): boolean {
     return this.#session.offersReauthentication;
   }

@@ -37,6 +37,11 @@ export class KeepAlive {
     this.#pingMillis = undefined;
   }
 
+  /** Since when a PINGREQ is without its answer, monotonic. */
+  get unansweredSinceMillis(): number | undefined {
+    return this.#pingMillis;
+  }
+
   /** When {@link judge} wants to be called, monotonic; `undefined` for not at all. */
   get dueMillis(): number | undefined {
     if (this.#keepAliveMillis === 0) return undefined;

@@ -88,6 +88,10 @@ export class Session {
   }
 
   /** A new token could be given within this connection, now or in a while. */
+  get unansweredSinceMillis(): number | undefined {
+    return this.#keepAlive.unansweredSinceMillis;
+  }
+
   get offersReauthentication(): boolean {
     return this.#phase === "accepted" && this.#reauthentication.isOffered;
   }

@@ -91,3 +91,17 @@ export function mayBeForTime(refusal: TokenRefusalFacts, readiness: Readiness, n
   const latest = ownTime(receivedMillis) + readiness.uncertaintySeconds;
   return serverTime < earliest || serverTime > latest;
 }
+
+/**
+ * @param nowMillis The monotonic instant of `readiness`.
+ * @returns How far our clock is ahead of the bridge's, below 0 for behind, to half a round trip.
+ */
+export function clockAheadSeconds(
+  hint: TimeHint | undefined,
+  readiness: Readiness,
+  nowMillis: number,
+): number | undefined {
+  if (hint === undefined || readiness.kind === "waiting") return undefined;
+  const midMillis = (hint.sentMillis + hint.receivedMillis) / 2;
+  return readiness.now + (midMillis - nowMillis) / 1000 - hint.serverTime;
+}

@@ -10,6 +10,7 @@
 import type { CancelTimer, NumericDate } from "@mayfly/core";
 import { mintDeviceToken, tokenClaimsFor } from "@mayfly/core/token";
 import type { AgentPorts, AgentSigner } from "../ports.ts";
+import { digestSigner } from "./digest-signer.ts";
 import { isWorthMinting, safeUntilMillis } from "./renewal.ts";
 
 /** How long a signer may take. A chip needs 0.1 s; a bus that hangs is given up. */
@@ -18,6 +19,8 @@ export const signMillisMax = 10_000;
 export interface DeviceToken {
   /** JWS Compact Serialization. A bearer secret until it expires: never in a log. */
   readonly text: string;
+  /** Of the key that signed it. */
+  readonly keyId: string;
   readonly iat: NumericDate;
   readonly exp: NumericDate;
   /** The monotonic instants of minting and of `exp`: a later step of the wall clock does not move them. */
@@ -47,21 +50,28 @@ export interface TokenKeeper {
   cancel(): void;
 }
 
-type KeeperPorts = Pick<AgentPorts, "clock" | "timers" | "sha256" | "signer" | "time">;
+/** Whoever knows which key signs. */
+export interface SignerNow {
+  readonly signer: AgentSigner;
+}
 
-export function createTokenKeeper(ports: KeeperPorts, order: TokenOrder): TokenKeeper {
-  return new Keeper(ports, order);
+type KeeperPorts = Pick<AgentPorts, "clock" | "timers" | "sha256" | "time">;
+
+export function createTokenKeeper(ports: KeeperPorts, keys: SignerNow, order: TokenOrder): TokenKeeper {
+  return new Keeper(ports, keys, order);
 }
 
 class Keeper implements TokenKeeper {
   readonly #ports: KeeperPorts;
+  readonly #keys: SignerNow;
   readonly #order: TokenOrder;
   /** Whoever waits; each asking has its own, so that a late answer finds nobody. */
   #answer: ((answer: MintAnswer) => void) | undefined;
   #cancelDeadline: CancelTimer | undefined;
 
-  constructor(ports: KeeperPorts, order: TokenOrder) {
+  constructor(ports: KeeperPorts, keys: SignerNow, order: TokenOrder) {
     this.#ports = ports;
+    this.#keys = keys;
     this.#order = order;
   }
 
@@ -100,9 +110,11 @@ class Keeper implements TokenKeeper {
       return;
     }
     this.#answerAfter(signMillisMax, { kind: "failed", because: "the signer did not answer in time" });
-    const instants = { iat, exp, mintedMillis, expiresMillis, safeMillis };
-    signWith(this.#ports.signer, this.#ports, claims).then(
-      (text) => this.#settle(answer, { kind: "minted", token: { text, ...instants } }),
+    const { signer } = this.#keys;
+    const facts = { keyId: signer.keyId, iat, exp, mintedMillis, expiresMillis, safeMillis };
+    const by = digestSigner(signer, this.#ports.sha256);
+    mintDeviceToken(claims, by.signer, by.sha256).then(
+      (text) => this.#settle(answer, { kind: "minted", token: { text, ...facts } }),
       (error: unknown) => this.#settle(answer, { kind: "failed", because: nameOf(error) }),
     );
   }
@@ -124,15 +136,6 @@ class Keeper implements TokenKeeper {
 function tooUncertain(uncertaintySeconds: number, lifetimeSeconds: number): string {
   const off = Math.ceil(uncertaintySeconds);
   return `the clock may be off by ${off} s, too much for tokens of ${lifetimeSeconds} s`;
-}
-
-type Claims = ReturnType<typeof tokenClaimsFor>;
-
-function signWith(signer: AgentSigner, ports: Pick<AgentPorts, "sha256">, claims: Claims): Promise<string> {
-  if ("signDigest" in signer) return mintDeviceToken(claims, signer, ports.sha256);
-  // A signer of messages hashes by itself: the whole signing input takes the digest's place.
-  const whole = { keyId: signer.keyId, signDigest: (message: Uint8Array) => signer.signMessage(message) };
-  return mintDeviceToken(claims, whole, { digest: (message) => message });
 }
 
 // A signer's message could quote anything; its class and code say enough for a log.

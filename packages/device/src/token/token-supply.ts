@@ -6,8 +6,14 @@
  * (`supervisor.ts`).
  */
 import type { AgentPorts, TimeHint } from "../ports.ts";
-import { ClockDoubt, mayBeForTime, type TokenRefusalFacts } from "./clock-doubt.ts";
-import { createTokenKeeper, type MintAnswer, type TokenKeeper, type TokenOrder } from "./token-keeper.ts";
+import { ClockDoubt, clockAheadSeconds, mayBeForTime, type TokenRefusalFacts } from "./clock-doubt.ts";
+import {
+  createTokenKeeper,
+  type MintAnswer,
+  type SignerNow,
+  type TokenKeeper,
+  type TokenOrder,
+} from "./token-keeper.ts";
 
 export type SupplyAnswer =
   | MintAnswer
@@ -23,12 +29,13 @@ export class TokenSupply {
 
   /** @param clockAsked Told when the clock has answered, before anything is signed. */
   constructor(
-    ports: Pick<AgentPorts, "clock" | "timers" | "sha256" | "signer" | "time">,
+    ports: Pick<AgentPorts, "clock" | "timers" | "sha256" | "time">,
+    keys: SignerNow,
     order: TokenOrder,
     clockAsked: (outcome: "corrected" | "unchanged") => void,
   ) {
     this.#ports = ports;
-    this.#keeper = createTokenKeeper(ports, order);
+    this.#keeper = createTokenKeeper(ports, keys, order);
     this.#doubt = new ClockDoubt(ports);
     this.#clockAsked = clockAsked;
   }
@@ -62,6 +69,11 @@ export class TokenSupply {
   refused(facts: TokenRefusalFacts): boolean {
     const isForTime = mayBeForTime(facts, this.#ports.time.readiness(), this.#ports.clock.monotonicMillis());
     return isForTime && this.doubtClock(facts.hint);
+  }
+
+  /** How far our clock is ahead of the time in a hint, where both are known. */
+  clockAheadSeconds(hint: TimeHint | undefined): number | undefined {
+    return clockAheadSeconds(hint, this.#ports.time.readiness(), this.#ports.clock.monotonicMillis());
   }
 
   /** A token was refused for its time. @returns false: the clock was asked since the bridge last took a new token. */

@@ -309,9 +309,14 @@ class Chip implements ChipSim {
       this.#begin(Uint8Array.of(chipStatus.watchdog), [], REFUSAL_MICROS, false);
       return;
     }
-    const outcome = runCommand(this.#core, command);
     const isHeavy =
       command.opcode === opcode.sign || command.opcode === opcode.genKey || command.opcode === opcode.verify;
+    const failure = isHeavy ? this.#drawFailure() : undefined;
+    if (failure !== undefined) {
+      this.#begin(Uint8Array.of(failure), [], Math.min(REFUSAL_MICROS, micros), false);
+      return;
+    }
+    const outcome = runCommand(this.#core, command);
     const took = isRefusal(outcome) ? Math.min(REFUSAL_MICROS, micros) : micros;
     this.#begin(outcome.data, outcome.writes, took, isHeavy && !isRefusal(outcome));
   }
@@ -328,6 +333,12 @@ class Chip implements ChipSim {
         ? {}
         : { cut: { by, atMicros: this.#now + micros * unitInterval(this.#faultRandom) } }),
     };
+  }
+
+  /** What a heavy command answers in place of its result. */
+  #drawFailure(): ChipStatus | undefined {
+    if (this.#happens("watchdog_refusal")) return chipStatus.watchdog;
+    return this.#happens("ecc_fault") ? chipStatus.eccFault : undefined;
   }
 
   #drawCut(writes: readonly EepromWrite[], isHeavy: boolean): "brown_out" | "torn_write" | undefined {

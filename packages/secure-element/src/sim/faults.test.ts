@@ -16,21 +16,9 @@ import {
 } from "../../test/sim-host.ts";
 import { nodeSimCrypto } from "../host/node/sim-crypto.ts";
 import type { ChipSim } from "./chip-sim.ts";
-import type { FaultName } from "./faults.ts";
-import { NACK_STORM_TRANSACTIONS_MAX } from "./faults.ts";
+import { faultNames, NACK_STORM_TRANSACTIONS_MAX } from "./faults.ts";
 
 const DIGEST = new Uint8Array(32).fill(7);
-const everyFault: readonly FaultName[] = [
-  "nack_storm",
-  "flipped_bit",
-  "brown_out",
-  "stuck_sda",
-  "watchdog",
-  "slow_execution",
-  "torn_write",
-  "self_test_failure",
-];
-
 test("a storm of NACKs ends by itself", () => {
   const storms = Array.from({ length: 20 }, (_, seed) => {
     const sim = testChip({ seed, faults: { nack_storm: 0.5 } });
@@ -125,6 +113,39 @@ test("the watchdog at the worst moment takes the answer away as it is ready, and
   assert.deepEqual([sim.read(ADDRESS, 4), sim.powerState(), sim.image()[9 + 87]], ["nack", "asleep", 0x00]);
 });
 
+for (const [fault, status] of [
+  ["ecc_fault", "05"],
+  ["watchdog_refusal", "EE"],
+] as const) {
+  test(`${fault} answers a Sign with its status and no signature, and no other command`, () => {
+    const sim = testChip({ faults: { [fault]: 1 } });
+    wake(sim);
+
+    const nonce = send(sim, 0x16, 0x43, 0, DIGEST);
+    const signed = send(sim, 0x41, 0xa0, 0);
+
+    assert.deepEqual([hexOf(nonce), hexOf(signed)], ["00", status]);
+  });
+}
+
+test("a fault with a span happens at those opportunities, both ends among them, and at no other", () => {
+  const sim = testChip({ faults: { ecc_fault: { from: 2, until: 4 } } });
+  wake(sim);
+
+  const statuses = Array.from({ length: 6 }, () => {
+    send(sim, 0x16, 0x43, 0, DIGEST);
+    const answer = hexOf(send(sim, 0x41, 0xa0, 0));
+    sim.write(ADDRESS, Uint8Array.of(0x02));
+    wake(sim);
+    return answer;
+  });
+
+  assert.deepEqual(
+    statuses.map((status) => status === "05"),
+    [false, true, true, true, false, false],
+  );
+});
+
 test("slow execution stays within the vendor's maximum", () => {
   const times = Array.from({ length: 30 }, (_, seed) => {
     const sim = testChip({ seed, faults: { slow_execution: 1 } });
@@ -217,7 +238,7 @@ test("whatever bytes come, under whatever faults: no exception, no private key o
     },
     { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("sign", "wake", "cycle", "pulses") }) },
   );
-  const faults = fc.dictionary(fc.constantFrom(...everyFault), fc.constantFrom(0.02, 0.3), { maxKeys: 4 });
+  const faults = fc.dictionary(fc.constantFrom(...faultNames), fc.constantFrom(0.02, 0.3), { maxKeys: 4 });
 
   fc.assert(
     fc.property(fc.nat(1000), faults, fc.array(step, { maxLength: 25 }), (seed, plan, steps) => {

@@ -1,5 +1,5 @@
 /**
- * What can go wrong, by name and probability.
+ * What can go wrong, by name, and how often or when.
  *
  * Each fault is drawn at its own opportunity from its own random stream, so that one seed gives one history. Faults
  * happen to the bus and the power; the chip behind them stays the same chip and never signs wrongly.
@@ -23,20 +23,47 @@ export type FaultName =
   | "slow_execution"
   /** Per command that writes EEPROM: the power is cut in the middle of the write. */
   | "torn_write"
+  /** Per Sign, GenKey or Verify: the computation fails, the answer is 05. */
+  | "ecc_fault"
+  /** Per Sign, GenKey or Verify: the chip says that its watchdog leaves no time, EE. */
+  | "watchdog_refusal"
   /** Per SelfTest and power-on self-test: it fails, and all commands answer 07 until the power is cut. */
   | "self_test_failure";
 
-/** Probability, 0 to 1, per opportunity; a fault not named never happens. */
-export type FaultPlan = Readonly<Partial<Record<FaultName, number>>>;
+export const faultNames = [
+  "nack_storm",
+  "flipped_bit",
+  "brown_out",
+  "stuck_sda",
+  "watchdog",
+  "slow_execution",
+  "torn_write",
+  "ecc_fault",
+  "watchdog_refusal",
+  "self_test_failure",
+] as const satisfies readonly FaultName[];
+
+/** At each of these opportunities and at no other: the first is 1, both ends belong to it. */
+export interface FaultSpan {
+  readonly from: number;
+  readonly until: number;
+}
+
+/** Probability, 0 to 1, per opportunity, or which opportunities; a fault not named never happens. */
+export type FaultPlan = Readonly<Partial<Record<FaultName, number | FaultSpan>>>;
 
 /** A storm of NACKs ends by itself: longer than any retry habit, shorter than a dead chip. */
 export const NACK_STORM_TRANSACTIONS_MAX = 40;
 
 /** @returns A die that answers whether the named fault happens now. */
 export function faultDie(plan: FaultPlan, random: SimRandom): (name: FaultName) => boolean {
+  const opportunities: Partial<Record<FaultName, number>> = {};
   return (name) => {
-    const probability = plan[name] ?? 0;
-    return probability > 0 && unitInterval(random) < probability;
+    const when = plan[name] ?? 0;
+    if (typeof when === "number") return when > 0 && unitInterval(random) < when;
+    const count = (opportunities[name] ?? 0) + 1;
+    opportunities[name] = count;
+    return count >= when.from && count <= when.until;
   };
 }
 

@@ -3,7 +3,7 @@
 export type { ChipSim, ChipSimOptions, ReadResult, WriteResult } from "./chip-sim.ts";
 export { createChipSim, TRANSACTION_BYTES_MAX } from "./chip-sim.ts";
 export type { Profile } from "./execution-time.ts";
-export type { FaultName, FaultPlan } from "./faults.ts";
+export { type FaultName, type FaultPlan, type FaultSpan, faultNames } from "./faults.ts";
 export type { ChipRevision, ImageName, ImageParts } from "./images.ts";
 export { composeEeprom, encodeImage, ImageError } from "./images.ts";
 export type { SimBusOptions } from "./sim-bus.ts";

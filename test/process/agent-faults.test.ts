@@ -1,0 +1,237 @@
+/**
+ * What goes wrong around a device, one fault a test: the agent, the bridge and the chip are processes as users run them, and
+ * a proxy between them is the network.
+ *
+ * Each test asks three things: that the status says what is wrong while it is wrong, that the agent ends up connected with
+ * a newer token, and that nothing a program was told is kept is missing at an application. The waits of all run at once.
+ */
+import assert from "node:assert/strict";
+import { renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, type TestContext, test } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
+import { requireService } from "../../tools/services.ts";
+import { AgentHouse, type AgentHouseOptions, ChipProcess } from "./agent-house.ts";
+import { BridgeProcess, startBridge } from "./bridge-process.ts";
+
+/** Far beyond the slowest: a machine with much else to do. */
+const timeout = 240_000;
+/** Renewed after 12.5 to 13.75 s. */
+const shortLife = "15s";
+
+const bridge = new BridgeProcess();
+
+describe("a device among faults", { concurrency: true, timeout }, () => {
+  before(async () => {
+    await bridge.start();
+    await bridge.createRegistry();
+  });
+  after(() => bridge.end());
+
+  /** A device at the bridge that all but one test share. */
+  const arrange = (t: TestContext, options: AgentHouseOptions): Promise<AgentHouse> =>
+    AgentHouse.arrange(t, bridge, options);
+
+  test("the bridge is killed while a renewal is on its way, and while its answer is", async (t) => {
+    const own = await startBridge(t);
+    const house = await AgentHouse.arrange(t, own, { device: "killed-at-renewal", lifetime: shortLife });
+    await house.start();
+    await house.connected();
+    const stop = house.publishOn();
+
+    for (const millisIntoRenewal of [0, 450]) {
+      const minted = house.events("minted");
+      // Each way of the renewal takes 300 ms from now on, so that the kill comes within it.
+      house.proxy.delay(300);
+      while (house.events("minted") === minted) await wait(10);
+      await wait(millisIntoRenewal);
+      await own.stop("SIGKILL");
+      house.proxy.refuse();
+      await house.says(
+        /^Not connected: nothing listens at the bridge's address; it may be down \(ECONNREFUSED\)\./,
+      );
+      house.proxy.delay(0);
+      await own.start();
+      house.proxy.target = { host: "127.0.0.1", port: own.port };
+      await house.proxy.accept();
+      await house.connected();
+    }
+    await stop();
+
+    const { agent } = await house.status();
+    assert.ok((agent.tokenRemainingSeconds ?? 0) > 0);
+    assert.equal(agent.connects, 3);
+    const { missing, twice } = await house.pull();
+    assert.deepEqual(missing, []);
+    // What was durable and not acknowledged when the bridge died is sent again, and a new bridge remembers no message ids:
+    // at most its Receive Maximum, 20, for each kill.
+    assert.ok(twice <= 40, `${twice} came twice`);
+  });
+
+  for (const [seconds, device] of [
+    [1, "cut-1s"],
+    [60, "cut-60s"],
+  ] as const) {
+    test(`the network is cut for ${seconds} s`, async (t) => {
+      const house = await arrange(t, { device });
+      await house.start();
+      await house.connected();
+      const stop = house.publishOn();
+      await house.until(({ agent }) => agent.acknowledged >= 2);
+
+      house.proxy.cut("reset");
+      house.proxy.refuse();
+      const isOver = wait(seconds * 1000);
+      const down =
+        /^Not connected: (the connection to the bridge was broken off|nothing listens at).*\)\.\nIt (tries again in|is trying now)/;
+      // A second is too short for a person to type a command.
+      const words = await (seconds === 1 ? house.words(down) : house.says(down));
+      if (seconds > 1) await house.says(/messages kept for then\.$/);
+      await isOver;
+      await house.proxy.accept();
+      await house.connected(90);
+      await stop();
+
+      t.diagnostic(words);
+      assert.equal((await house.status()).agent.connects, 2);
+      assert.deepEqual(await house.pull(), { missing: [], twice: 0 });
+    });
+  }
+
+  test("the connection stays open and nothing gets through any more", async (t) => {
+    const house = await arrange(t, { device: "half-open", bridgeSettings: { keepAliveSeconds: 5 } });
+    await house.start();
+    await house.connected();
+    const stop = house.publishOn();
+    await house.until(({ agent }) => agent.acknowledged >= 2);
+
+    house.proxy.freeze();
+    await house.says(
+      /^Connected, perhaps no longer: the bridge has not answered for \d+ s\.\nIf that lasts/,
+      30,
+    );
+    await house.says(
+      /^Not connected: (the bridge fell silent, so the connection was given up \(ping_timeout\)|the bridge does not answer)/,
+      30,
+    );
+    house.proxy.thaw();
+    await house.connected();
+    await stop();
+
+    assert.deepEqual(await house.pull(), { missing: [], twice: 0 });
+  });
+
+  test("the machine's clock is two minutes fast at the start, and two minutes slow later on", async (t) => {
+    requireService(t, "faketime");
+    const house = await arrange(t, { device: "clock-off", lifetime: shortLife });
+    const stepFile = join(house.folder, "wall-ahead");
+    const step = (aheadSeconds: number): void => {
+      writeFileSync(`${stepFile}.new`, `${aheadSeconds >= 0 ? "+" : ""}${aheadSeconds}\n`);
+      renameSync(`${stepFile}.new`, stepFile);
+    };
+    step(120);
+    await house.start({
+      LD_PRELOAD: "/usr/$LIB/faketime/libfaketimeMT.so.1",
+      FAKETIME_TIMESTAMP_FILE: stepFile,
+      FAKETIME_DONT_FAKE_MONOTONIC: "1",
+      FAKETIME_NO_CACHE: "1",
+      NO_FAKE_STAT: "1",
+    });
+    const stop = house.publishOn();
+
+    await house.says(
+      /^Not connected: .*; the device's clock is (1 min 5\d s|2 min|2 min [1-9] s) ahead of the bridge's\./,
+    );
+    step(0);
+    await house.connected();
+    step(-120);
+    await house.says(
+      /^Not connected: .*; the device's clock is (1 min 5\d s|2 min|2 min [1-9] s) behind the bridge's\./,
+    );
+    step(0);
+    const { agent } = await house.connected();
+    await stop();
+
+    assert.ok((agent.tokenRemainingSeconds ?? 0) > 0);
+    assert.deepEqual(await house.pull(), { missing: [], twice: 0 });
+  });
+
+  for (const { fault, device, lifetime, connected, words } of [
+    {
+      fault: "watchdog_refusal:3-14",
+      device: "chip-ee",
+      lifetime: "60s",
+      connected: 1,
+      words:
+        /^Connected, but the next token is not in use yet: the chip that holds the key runs out of time .*\(ChipError watchdog_expired\)\.\nIt (tries again in \d+ s|is trying now); the present token serves on: good for another \d+ s\.$/,
+    },
+    {
+      fault: "ecc_fault:3-14",
+      device: "chip-05",
+      lifetime: shortLife,
+      connected: 2,
+      words:
+        /^Not connected: the chip that holds the key fails at computing a signature \(ChipError chip_status_ecc_fault\)\./,
+    },
+    {
+      fault: "nack_storm:12-26",
+      device: "chip-nack",
+      lifetime: shortLife,
+      connected: 2,
+      words: /^Not connected: the chip that holds the key does not answer; .*\(ChipError chip_absent\)\./,
+    },
+  ]) {
+    test(`the chip fails for a while: ${fault}`, async (t) => {
+      const chip = new ChipProcess(t, bridge.folder, device);
+      await chip.start();
+      await chip.register(bridge, device);
+      await chip.kill();
+      await chip.start(fault);
+      const house = await arrange(t, { device, key: chip, lifetime });
+      await house.start();
+      await house.connected();
+      const stop = house.publishOn();
+
+      const said = await house.words(words, 90);
+      await house.until(
+        ({ agent }) => agent.renewals + agent.connects >= 2 && agent.trouble === undefined,
+        120,
+      );
+      await stop();
+
+      t.diagnostic(said);
+      const { agent } = await house.connected();
+      assert.equal(agent.connects, connected);
+      assert.deepEqual(await house.pull(), { missing: [], twice: 0 });
+    });
+  }
+
+  test("the chip is not there at the start, comes, goes while it is needed, and comes again", async (t) => {
+    const device = "chip-comes-and-goes";
+    const chip = new ChipProcess(t, bridge.folder, device);
+    await chip.start();
+    await chip.register(bridge, device);
+    await chip.kill();
+    const house = await arrange(t, { device, key: chip, lifetime: shortLife });
+    await house.start();
+    const stop = house.publishOn();
+
+    await house.says(
+      /^Not connected: the bus of the chip that holds the key is not there \(BusError bus_failed\)\./,
+    );
+    await chip.start();
+    await house.connected(90);
+    await chip.kill();
+    await house.says(
+      /^Not connected: the bus of the chip that holds the key is not there \(BusError bus_(failed|closed)\)\./,
+    );
+    await chip.start();
+    await house.connected(90);
+    await stop();
+
+    assert.equal(house.events("chip_missing"), 1);
+    assert.equal(house.events("chip_found"), 1);
+    assert.equal((await house.status()).agent.connects, 2);
+    assert.deepEqual(await house.pull(), { missing: [], twice: 0 });
+  });
+});
