@@ -29,7 +29,8 @@ const answers: ((bytes: Uint8Array) => void)[] = [];
 const failures: ((error: Error) => void)[] = [];
 let ticks = 0;
 let wallAheadSeconds = 0;
-let readMillis = (): number => 0;
+/** The agent's own. */
+let machineClock: { monotonicMillis(): number } | undefined;
 let agent: Agent | undefined;
 let tellsEvents = false;
 let rejections = 0;
@@ -128,7 +129,11 @@ function ask(effect: Effect, bytes: Uint8Array | undefined): Promise<Uint8Array>
 /** Whoever keeps the time is not part of what is measured here: optional, and of many kinds. */
 const deviceTime: DeviceTime = {
   readiness() {
-    return { kind: "ready", now: wallAheadSeconds + readMillis() / 1000, uncertaintySeconds: 0 };
+    return {
+      kind: "ready",
+      now: wallAheadSeconds + (machineClock?.monotonicMillis() ?? 0) / 1000,
+      uncertaintySeconds: 0,
+    };
   },
   uncertaintySecondsAt: () => 0,
   correct(_hint, settle) {
@@ -136,28 +141,37 @@ const deviceTime: DeviceTime = {
   },
 };
 
+/** The secure element, played by the host. */
+const chip = {
+  keyId: "slot-0",
+  random: () => ask(effects.random, undefined),
+  signDigest: (digest: Uint8Array) => ask(effects.sign, digest),
+};
+
+function takeEvent(event: AgentEvent): void {
+  if (tellsEvents) tell(effects.event, 0, asciiOf(JSON.stringify(event)));
+}
+
 /** Puts the agent together as a firmware does. Its start is left to {@link start}. */
 export async function make(bundle: typeof Bundle, options: AgentOptions): Promise<void> {
   const clock = bundle.createXsClock(time, timer);
   const sha256 = bundle.createSha256();
   const portTimers = bundle.createXsTimers(timer);
-  readMillis = () => clock.monotonicMillis();
-  const random = await bundle.createXsRandom({ random: () => ask(effects.random, undefined) }, sha256);
+  machineClock = clock;
+  const random = await bundle.createXsRandom(chip, sha256);
   agent = bundle.createAgent(
     {
       clock,
       timers: portTimers,
       random,
       sha256,
-      signer: { keyId: "slot-0", signDigest: (digest) => ask(effects.sign, digest) },
+      signer: chip,
       time: deviceTime,
       connect: bundle.createXsConnect({ net, timer, tcp: Socket }, { host: "bridge", port: 8883 }),
     },
     options,
   );
-  agent.onEvent((event: AgentEvent) => {
-    if (tellsEvents) tell(effects.event, 0, asciiOf(JSON.stringify(event)));
-  });
+  agent.onEvent(takeEvent);
 }
 
 export function start(): void {
