@@ -14,6 +14,8 @@ type Manifest = {
 const readManifest = (path: string) => JSON.parse(readFileSync(join(ROOT, path), "utf8")) as Manifest;
 const packages = globSync("packages/*/package.json", { cwd: ROOT }).map(readManifest);
 const root = readManifest("package.json");
+/** Engines that tests run code in: packages of their own, installed apart. */
+const engines = globSync("engines/*/package.json", { cwd: ROOT }).map(readManifest);
 
 function outsideNames(
   ...lists: readonly (Readonly<Record<string, string>> | undefined)[]
@@ -47,14 +49,16 @@ test("what we build and test with is what the house depends on for development",
   const lists = [
     root.devDependencies,
     root.dependencies,
-    ...packages.map((manifest) => manifest.devDependencies),
+    ...[...packages, ...engines].map((manifest) => manifest.devDependencies),
   ];
 
   assert.deepEqual(namesUnder("What we build and test with"), outsideNames(...lists));
 });
 
 test("every outside version is pinned exactly", () => {
-  const lists = [root.devDependencies, ...packages.map((manifest) => manifest.dependencies)];
+  const lists = [root, ...engines]
+    .map((manifest) => manifest.devDependencies)
+    .concat(packages.map((manifest) => manifest.dependencies));
   const loose = lists
     .flatMap((list) => Object.entries(list ?? {}))
     .filter(([, range]) => !/^\d+\.\d+\.\d+$/.test(range));

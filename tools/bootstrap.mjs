@@ -35,6 +35,7 @@ const tasks = /** @type {const} */ ({
   "bench:agent-soak": ["bench/agent-soak.ts"],
   "bench:renewals-500x50": ["bench/renewals-500x50.ts"],
   build: ["tools/release/main.ts"],
+  firmware: ["tools/firmware/main.ts"],
   sabotage: ["tools/sabotage/main.ts"],
 });
 

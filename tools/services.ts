@@ -5,11 +5,22 @@
  * set-up installs it (Debian's apt) or fails: a check that CI silently leaves out is no check.
  */
 import { spawnSync } from "node:child_process";
+import { join } from "node:path";
 import type { TestContext } from "node:test";
+import { ROOT } from "./program.ts";
+
+/** The program of the XS engine. */
+export const xsWorkerFile = join(
+  ROOT,
+  "engines/xs/node_modules/@agoric/xsnap/xsnap-native/xsnap/build/bin",
+  process.platform === "darwin" ? "mac" : "lin",
+  "release/xsnap-worker",
+);
 
 type Service = {
-  /** Debian's package. */
-  readonly aptPackage: string;
+  /** Debian's package, or a folder here whose packages npm installs. */
+  readonly aptPackage?: string;
+  readonly npmFolder?: string;
   /** A command that ends with 0 where the service is there. */
   readonly probe: readonly [string, ...string[]];
 };
@@ -32,6 +43,8 @@ export const services = {
   tshark: { aptPackage: "tshark", probe: onPath("tshark") },
   // Debian's module belongs to Debian's Python; another python3 on the path does not see it.
   paho: { aptPackage: "python3-paho-mqtt", probe: ["/usr/bin/python3", "-c", "import paho.mqtt.client"] },
+  // Compiled when it is installed; where install scripts are off or there is no compiler, it is not there.
+  xs: { npmFolder: "engines/xs", probe: ["test", "-x", xsWorkerFile] },
 } as const satisfies Record<string, Service>;
 
 export type ServiceName = keyof typeof services;
@@ -61,17 +74,30 @@ export function isServiceThere(name: ServiceName): boolean {
  */
 export function requireService(t: Pick<TestContext, "skip">, name: ServiceName): void {
   if (isServiceThere(name)) return;
-  const reason = `${name} is not installed (Debian: apt-get install ${services[name].aptPackage})`;
+  const reason = `${name} is not installed (${howToInstall(services[name])})`;
   if (isCi()) throw new Error(`${reason}; with CI=true that is a failure`);
   t.skip(reason);
   throw new ServiceMissing(reason);
 }
 
-/** What is missing, by Debian package. */
-export function findMissingPackages(): readonly string[] {
+function howToInstall(service: Service): string {
+  const { aptPackage, npmFolder } = service;
+  return npmFolder === undefined ? `Debian: apt-get install ${aptPackage}` : `npm ci --prefix ${npmFolder}`;
+}
+
+/** What is missing: Debian's packages, and folders for npm. */
+export function findMissingPackages(): { readonly apt: readonly string[]; readonly npm: readonly string[] } {
   const names = Object.keys(services) as ServiceName[];
-  const missing = names.filter((name) => !isServiceThere(name)).map((name) => services[name].aptPackage);
-  return [...new Set(missing)];
+  const missing: readonly Service[] = names
+    .filter((name) => !isServiceThere(name))
+    .map((name) => services[name]);
+  const of = (list: readonly (string | undefined)[]): readonly string[] => [
+    ...new Set(list.filter((name) => name !== undefined)),
+  ];
+  return {
+    apt: of(missing.map(({ aptPackage }) => aptPackage)),
+    npm: of(missing.map(({ npmFolder }) => npmFolder)),
+  };
 }
 
 /**
@@ -81,17 +107,31 @@ export function findMissingPackages(): readonly string[] {
  */
 export function setUpServices(say: (line: string) => void): void {
   const missing = findMissingPackages();
-  if (missing.length === 0) return;
+  const names = [...missing.apt, ...missing.npm];
+  if (names.length === 0) return;
   if (!isCi()) {
-    say(`not installed, so some tests will be skipped: ${missing.join(", ")}`);
+    say(`not installed, so some tests will be skipped: ${names.join(", ")}`);
     return;
   }
 
-  say(`installing for CI: ${missing.join(", ")}`);
-  apt("update");
-  apt("install", "--yes", "--no-install-recommends", ...missing);
+  say(`installing for CI: ${names.join(", ")}`);
+  if (missing.apt.length > 0) {
+    apt("update");
+    apt("install", "--yes", "--no-install-recommends", ...missing.apt);
+  }
+  for (const folder of missing.npm) npmCi(folder);
   const still = findMissingPackages();
-  if (still.length > 0) throw new Error(`with CI=true these must be there, and are not: ${still.join(", ")}`);
+  const absent = [...still.apt, ...still.npm];
+  if (absent.length > 0)
+    throw new Error(`with CI=true these must be there, and are not: ${absent.join(", ")}`);
+}
+
+/** The engine compiles itself: with `make` and a C compiler, which CI has. */
+function npmCi(folder: string): void {
+  const args = ["ci", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", join(ROOT, folder)];
+  const end = spawnSync("npm", args, { stdio: ["ignore", 2, 2] });
+  if (end.status !== 0)
+    throw new Error(`npm ci in ${folder} failed (${end.error?.message ?? `exit ${end.status}`})`);
 }
 
 function apt(...args: readonly string[]): void {

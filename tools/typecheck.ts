@@ -12,7 +12,8 @@ const PROGRAMS_AT_ONCE = 2;
 
 /** The tsconfig files to check, relative to the root, in a stable order. */
 export function findTsconfigs(): readonly string[] {
-  return [...globSync("packages/*/tsconfig*.json", { cwd: ROOT }).sort(), "tsconfig.tests.json"];
+  const places = ["packages/*/tsconfig*.json", "firmware/*/tsconfig.json", "test/xs/inside/tsconfig.json"];
+  return [...globSync(places, { cwd: ROOT }).sort(), "tsconfig.tests.json"];
 }
 
 /** Runs the compiler on one tsconfig. @returns its messages; empty when there is nothing to say. */

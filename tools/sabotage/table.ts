@@ -24,6 +24,7 @@ import { sessionSabotages } from "./rows-sessions.ts";
 import { signedTimeSabotages } from "./rows-signed-time.ts";
 import { sntpSabotages } from "./rows-sntp.ts";
 import { wireRows } from "./rows-wire.ts";
+import { xsSabotages } from "./rows-xs.ts";
 
 export type Sabotage = {
   /** What we promise, as a sentence an operator cares about. */
@@ -511,8 +512,8 @@ export const sabotages: readonly Sabotage[] = [
     promise: "The device signs nothing while it does not believe its clock.",
     deed: "sign with a clock that is not believed",
     file: "packages/device/src/token/token-keeper.ts",
-    find: `if (time.kind === "waiting") {`,
-    replace: `if (time.kind === "waiting" && order.lifetimeSeconds < 0) {`,
+    find: `if (readiness.kind === "waiting") {`,
+    replace: `if (readiness.kind === "waiting" && this.#order.lifetimeSeconds < 0) {`,
     test: "packages/device/src/token/token-keeper.test.ts",
     name: "nothing is signed while the clock is not believed",
   },
@@ -679,4 +680,5 @@ export const sabotages: readonly Sabotage[] = [
   ...wireRows,
   ...keeperRows,
   ...keyRows,
+  ...xsSabotages,
 ];

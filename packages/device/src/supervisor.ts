@@ -88,8 +88,9 @@ export class Supervisor {
     );
     this.#backoff = new Backoff(ports.random);
     this.#form = new AuthenticationForm(settings.protocolVersion, findRememberedForm(ports, settings));
-    this.#plan = new RenewalPlan({ ...settings, pauseMillis: reauthenticationPauseMillis }, ports.random);
-    const { project, clientIdentifier: devicePath, lifetimeSeconds } = settings;
+    const { project, clientIdentifier: devicePath, lifetimeSeconds, firstRenewalAfterSeconds } = settings;
+    const pauseMillis = reauthenticationPauseMillis;
+    this.#plan = new RenewalPlan({ firstRenewalAfterSeconds, pauseMillis }, ports.random);
     this.#supply = new TokenSupply(ports, keys, { project, devicePath, lifetimeSeconds }, (outcome) =>
       tell({ kind: "clock_asked", outcome }),
     );

@@ -5,10 +5,10 @@
  */
 import type { ByteLink, CancelTimer } from "@mayfly/core";
 import type { OutgoingMessage } from "../outbox.ts";
-import type { AgentPorts } from "../ports.ts";
+import type { AgentPorts, LinkEvents } from "../ports.ts";
 import type { DownlinkReceipt } from "./downlink-acknowledgements.ts";
 import { Session } from "./session.ts";
-import type { ConnectOrder, SessionOptions, SessionReport } from "./session-report.ts";
+import type { ConnectOrder, SessionOptions, SessionOutput, SessionReport } from "./session-report.ts";
 import type { SessionState } from "./session-state.ts";
 
 /** For name look-up, TCP and TLS together. */
@@ -21,11 +21,12 @@ export type ConnectionReport =
   /** The link never came up; the last report. */
   | { readonly kind: "unreachable"; readonly because: string };
 
-export class Connection {
+/** The link's events and the session's output are this object's own methods: functions made for each would be dearer. */
+export class Connection implements LinkEvents, SessionOutput {
   readonly #ports: Pick<AgentPorts, "clock" | "timers">;
   readonly #session: Session;
   readonly #link: ByteLink;
-  #report: (report: ConnectionReport) => void;
+  #report: ((connection: Connection, report: ConnectionReport) => void) | undefined;
   #opened = false;
   #linkIsOver = false;
   #linkBecause = "";
@@ -38,22 +39,9 @@ export class Connection {
     report: (connection: Connection, report: ConnectionReport) => void,
   ) {
     this.#ports = ports;
-    this.#report = (what) => report(this, what);
-    this.#session = new Session(options, state, {
-      write: (bytes) => this.#link.write(bytes),
-      bufferedBytes: () => this.#link.bufferedBytes,
-      close: () => this.#link.close(),
-      report: (what) => this.#report(what),
-    });
-    this.#link = ports.connect({
-      opened: () => this.#linkOpened(),
-      received: (bytes) => {
-        if (this.#linkIsOver) return;
-        this.#session.receive(bytes, ports.clock.monotonicMillis());
-        this.#arm();
-      },
-      closed: (because) => this.#linkClosed(because),
-    });
+    this.#report = report;
+    this.#session = new Session(options, state, this);
+    this.#link = ports.connect(this);
     const dueMillis = ports.clock.monotonicMillis() + linkOpenMillisMax;
     this.#timer = {
       dueMillis,
@@ -129,31 +117,56 @@ export class Connection {
 
   /** Takes leave of the bridge, closes the link and reports nothing any more. */
   leave(): void {
-    this.#report = () => {};
+    this.#report = undefined;
     this.#cancelTimer();
     this.#linkIsOver = true;
     this.#session.disconnect(this.#ports.clock.monotonicMillis());
   }
 
-  #linkOpened(): void {
+  /** Of the session: to the link. */
+  write(bytes: Uint8Array): void {
+    this.#link.write(bytes);
+  }
+
+  bufferedBytes(): number {
+    return this.#link.bufferedBytes;
+  }
+
+  close(): void {
+    this.#link.close();
+  }
+
+  /** Of the session: to whoever has this connection, until it took leave. */
+  report(what: ConnectionReport): void {
+    this.#report?.(this, what);
+  }
+
+  /** Of the link. */
+  opened(): void {
     if (this.#linkIsOver || this.#opened) return;
     this.#opened = true;
     this.#cancelTimer();
-    this.#report({ kind: "opened" });
+    this.report({ kind: "opened" });
   }
 
-  #linkClosed(because: string): void {
+  received(bytes: Uint8Array): void {
+    if (this.#linkIsOver) return;
+    this.#session.receive(bytes, this.#ports.clock.monotonicMillis());
+    this.#arm();
+  }
+
+  closed(because: string): void {
     if (this.#linkIsOver) return;
     this.#linkIsOver = true;
     this.#linkBecause = because;
     this.#cancelTimer();
     if (this.#opened) this.#session.linkClosed();
-    else this.#report({ kind: "unreachable", because });
+    else this.report({ kind: "unreachable", because });
   }
 
   #giveUpOpening(): void {
     this.#timer = undefined;
-    this.#linkClosed("no connection in time");
+    this.closed("no connection in time");
     this.#link.close();
   }
 

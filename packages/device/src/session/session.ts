@@ -71,7 +71,7 @@ export class Session {
     this.#output = output;
     this.#uplink = new Uplink(options, state, output, (bytes) => this.#write(bytes));
     this.#intake = new DownlinkIntake(options.device, state.downlink, options.wire);
-    this.#subscriptions = new Subscriptions(options.device, state, output.report);
+    this.#subscriptions = new Subscriptions(options.device, state, output);
     this.#decoder = new ClientDecoder({
       protocolVersion: options.protocolVersion,
       maximumPacketSize: options.wire.maximumPacketSize,

@@ -10,7 +10,7 @@
 import { commandsFilter, configTopic } from "@mayfly/core";
 import { type ClientPacket, reasonCode, type SubackPacket } from "@mayfly/core/mqtt";
 import { subscribePacket } from "./packets-sent.ts";
-import type { SessionReport } from "./session-report.ts";
+import type { SessionOutput } from "./session-report.ts";
 import type { SessionState } from "./session-state.ts";
 
 /** From SUBSCRIBE to SUBACK, and from a refusal to the next try; twice as long each time. */
@@ -21,7 +21,7 @@ export const subscribeTimesMax = 5;
 export class Subscriptions {
   readonly #device: string;
   readonly #state: SessionState;
-  readonly #report: (report: SessionReport) => void;
+  readonly #output: Pick<SessionOutput, "report">;
   /** What the SUBSCRIBE under way asks for. */
   #asked: readonly string[] = [];
   /** What the next one will ask for. */
@@ -29,10 +29,10 @@ export class Subscriptions {
   #times = 0;
   #dueMillis: number | undefined;
 
-  constructor(device: string, state: SessionState, report: (report: SessionReport) => void) {
+  constructor(device: string, state: SessionState, output: Pick<SessionOutput, "report">) {
     this.#device = device;
     this.#state = state;
-    this.#report = report;
+    this.#output = output;
   }
 
   /** When {@link tick} wants to be called. */
@@ -69,7 +69,7 @@ export class Subscriptions {
     for (const [i, topicFilter] of asked.entries()) {
       const code = reasonCodes[i] ?? reasonCode.unspecifiedError;
       if (code < 0x80) continue;
-      this.#report({ kind: "subscription_refused", topicFilter, reasonCode: code });
+      this.#output.report({ kind: "subscription_refused", topicFilter, reasonCode: code });
       if (mayChange(code)) this.#wanted.push(topicFilter);
     }
     this.#dueMillis = undefined;
@@ -86,7 +86,8 @@ export class Subscriptions {
       const unanswered = this.#asked;
       this.#asked = [];
       if (this.#times >= subscribeTimesMax) {
-        for (const topicFilter of unanswered) this.#report({ kind: "subscription_refused", topicFilter });
+        for (const topicFilter of unanswered)
+          this.#output.report({ kind: "subscription_refused", topicFilter });
         return undefined;
       }
       this.#wanted.push(...unanswered);

@@ -58,66 +58,79 @@ export interface SignerNow {
 type KeeperPorts = Pick<AgentPorts, "clock" | "timers" | "sha256" | "time">;
 
 export function createTokenKeeper(ports: KeeperPorts, keys: SignerNow, order: TokenOrder): TokenKeeper {
-  let generation = 0;
-  let cancelDeadline: CancelTimer | undefined;
+  return new Keeper(ports, keys, order);
+}
 
-  function cancel(): void {
-    generation += 1;
-    cancelDeadline?.();
-    cancelDeadline = undefined;
+class Keeper implements TokenKeeper {
+  readonly #ports: KeeperPorts;
+  readonly #keys: SignerNow;
+  readonly #order: TokenOrder;
+  /** Whoever waits; each asking has its own, so that a late answer finds nobody. */
+  #answer: ((answer: MintAnswer) => void) | undefined;
+  #cancelDeadline: CancelTimer | undefined;
+
+  constructor(ports: KeeperPorts, keys: SignerNow, order: TokenOrder) {
+    this.#ports = ports;
+    this.#keys = keys;
+    this.#order = order;
   }
 
-  function mint(answer: (answer: MintAnswer) => void): void {
-    cancel();
-    const mine = generation;
-    const settle = (result: MintAnswer): void => {
-      if (mine !== generation) return;
-      cancel();
-      answer(result);
-    };
+  cancel(): void {
+    this.#answer = undefined;
+    this.#cancelDeadline?.();
+    this.#cancelDeadline = undefined;
+  }
 
-    const waitBecause = (because: string): void => {
-      cancelDeadline = ports.timers.after(0, () => settle({ kind: "waiting_for_clock", because }));
-    };
-
-    const time = ports.time.readiness();
-    if (time.kind === "waiting") {
-      waitBecause(time.because);
+  mint(answer: (answer: MintAnswer) => void): void {
+    this.cancel();
+    this.#answer = answer;
+    const { clock, time } = this.#ports;
+    const readiness = time.readiness();
+    if (readiness.kind === "waiting") {
+      this.#answerAfter(0, { kind: "waiting_for_clock", because: readiness.because });
       return;
     }
 
-    const { now, uncertaintySeconds } = time;
-    const mintedMillis = ports.clock.monotonicMillis();
+    const { now, uncertaintySeconds } = readiness;
+    const { project, devicePath, lifetimeSeconds } = this.#order;
+    const mintedMillis = clock.monotonicMillis();
     const claims = tokenClaimsFor({
-      projectId: order.project,
-      devicePath: order.devicePath,
+      projectId: project,
+      devicePath,
       issuedAt: now,
-      lifetimeSeconds: order.lifetimeSeconds,
+      lifetimeSeconds,
       uncertaintySeconds,
     });
     const { iat, exp } = claims;
     const expiresMillis = mintedMillis + (exp - now) * 1000;
-    const safeMillis = safeUntilMillis(expiresMillis, ports.time);
+    const safeMillis = safeUntilMillis(expiresMillis, time);
     if (!isWorthMinting({ iat, exp, safeMillis }, mintedMillis)) {
-      waitBecause(tooUncertain(uncertaintySeconds, order.lifetimeSeconds));
+      const because = tooUncertain(uncertaintySeconds, lifetimeSeconds);
+      this.#answerAfter(0, { kind: "waiting_for_clock", because });
       return;
     }
-    cancelDeadline = ports.timers.after(signMillisMax, () =>
-      settle({ kind: "failed", because: "the signer did not answer in time" }),
-    );
-    const { signer } = keys;
-    const by = digestSigner(signer, ports.sha256);
+    this.#answerAfter(signMillisMax, { kind: "failed", because: "the signer did not answer in time" });
+    const { signer } = this.#keys;
+    const facts = { keyId: signer.keyId, iat, exp, mintedMillis, expiresMillis, safeMillis };
+    const by = digestSigner(signer, this.#ports.sha256);
     mintDeviceToken(claims, by.signer, by.sha256).then(
-      (text) =>
-        settle({
-          kind: "minted",
-          token: { text, keyId: signer.keyId, iat, exp, mintedMillis, expiresMillis, safeMillis },
-        }),
-      (error: unknown) => settle({ kind: "failed", because: nameOf(error) }),
+      (text) => this.#settle(answer, { kind: "minted", token: { text, ...facts } }),
+      (error: unknown) => this.#settle(answer, { kind: "failed", because: nameOf(error) }),
     );
   }
 
-  return { mint, cancel };
+  /** Unless it is answered otherwise before. */
+  #answerAfter(delayMillis: number, result: MintAnswer): void {
+    const answer = this.#answer;
+    this.#cancelDeadline = this.#ports.timers.after(delayMillis, () => this.#settle(answer, result));
+  }
+
+  /** Tells whoever asked, if they still wait. */
+  #settle(answer: ((answer: MintAnswer) => void) | undefined, result: MintAnswer): void {
+    if (answer === undefined || answer !== this.#answer) return;
+    this.cancel();
+    answer(result);
+  }
 }
 
 function tooUncertain(uncertaintySeconds: number, lifetimeSeconds: number): string {
