@@ -6,11 +6,12 @@
  * a newer token, and that nothing a program was told is kept is missing at an application. The waits of all run at once.
  */
 import assert from "node:assert/strict";
-import { renameSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, type TestContext, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
-import { requireService } from "../../tools/services.ts";
+import { isCi, requireService } from "../../tools/services.ts";
 import { AgentHouse, type AgentHouseOptions, ChipProcess } from "./agent-house.ts";
 import { BridgeProcess, startBridge } from "./bridge-process.ts";
 
@@ -131,11 +132,13 @@ describe("a device among faults", { concurrency: true, timeout }, () => {
     };
     step(120);
     await house.start({
-      LD_PRELOAD: "/usr/$LIB/faketime/libfaketimeMT.so.1",
-      FAKETIME_TIMESTAMP_FILE: stepFile,
-      FAKETIME_DONT_FAKE_MONOTONIC: "1",
-      FAKETIME_NO_CACHE: "1",
-      NO_FAKE_STAT: "1",
+      env: {
+        LD_PRELOAD: "/usr/$LIB/faketime/libfaketimeMT.so.1",
+        FAKETIME_TIMESTAMP_FILE: stepFile,
+        FAKETIME_DONT_FAKE_MONOTONIC: "1",
+        FAKETIME_NO_CACHE: "1",
+        NO_FAKE_STAT: "1",
+      },
     });
     const stop = house.publishOn();
 
@@ -232,6 +235,47 @@ describe("a device among faults", { concurrency: true, timeout }, () => {
     assert.equal(house.events("chip_missing"), 1);
     assert.equal(house.events("chip_found"), 1);
     assert.equal((await house.status()).agent.connects, 2);
+    assert.deepEqual(await house.pull(), { missing: [], twice: 0 });
+  });
+
+  test("the disk is full before the network is back", async (t) => {
+    const device = "disk-full";
+    const house = await arrange(t, { device });
+    const state = join(house.folder, "state");
+    mkdirSync(state, { mode: 0o700 });
+    // A mount that nobody else sees, and that ends with its process.
+    const under = [
+      "unshare",
+      "--mount",
+      ...(process.getuid?.() === 0 ? [] : ["--map-root-user"]),
+      "sh",
+      "-c",
+    ];
+    const mount = `mount -t tmpfs -o size=3m tmpfs ${state}`;
+    if (spawnSync("unshare", [...under.slice(1), mount]).status !== 0) {
+      assert.ok(!isCi(), "with CI=true a small file system can be mounted");
+      t.skip("this machine lets nobody mount a small file system");
+      return;
+    }
+    await house.start({ under: [...under, `${mount} && exec "$0" "$@"`] });
+    await house.connected();
+
+    house.proxy.cut("reset");
+    house.proxy.refuse();
+    while (house.refusedPublishes === 0) await house.publish(65_536);
+    const keptWhenFull = house.accepted.length;
+    const words = await house.says(
+      /^Not connected: .*\n.*; \d+ messages kept for then\.\nNew messages are refused: the disk is full\. What was accepted is kept, and goes on its way\.$/,
+    );
+    await house.proxy.accept();
+    await house.connected(90);
+    await house.until(({ agent }) => agent.queuedMessages === 0);
+    await house.until(({ agent }) => agent.outboxTrouble === undefined);
+    for (let i = 0; i < 5; i++) await house.publish(65_536);
+
+    t.diagnostic(words);
+    assert.ok(keptWhenFull >= 10, `${keptWhenFull} kept`);
+    assert.equal(house.accepted.length, keptWhenFull + 5);
     assert.deepEqual(await house.pull(), { missing: [], twice: 0 });
   });
 });

@@ -22,6 +22,8 @@ import { type BridgeProcess, location, mayflyMain, project, registry } from "./b
 const run = promisify(execFile);
 /** Between two messages of {@link AgentHouse.publishOn}. */
 const publishMillis = 500;
+/** Between two looks at a status. */
+const pollMillis = 150;
 const inRegistry = ["--location", location, "--registry", registry];
 
 export interface AgentHouseOptions {
@@ -94,9 +96,15 @@ export class AgentHouse {
     return house;
   }
 
-  /** Starts the service and waits until it takes messages. @param env More of it. */
-  async start(env: NodeJS.ProcessEnv = {}): Promise<Running> {
-    this.#service = startMayfly(this.#t, ["agent", "--config", this.settings], { cwd: this.folder, env });
+  /**
+   * Starts the service and waits until it takes messages.
+   *
+   * @param how `env`: more of it. `under`: a program that becomes the service, with its arguments.
+   */
+  async start(
+    how: { readonly env?: NodeJS.ProcessEnv; readonly under?: readonly string[] } = {},
+  ): Promise<Running> {
+    this.#service = startMayfly(this.#t, ["agent", "--config", this.settings], { cwd: this.folder, ...how });
     await this.#service.line((line) => line.includes('"event":"started"'));
     return this.#service;
   }
@@ -127,7 +135,7 @@ export class AgentHouse {
           `not so within ${seconds} s: ${JSON.stringify(status)}\n${this.service.stdoutLines.join("\n")}`,
         );
       }
-      await wait(50);
+      await wait(pollMillis);
     }
   }
 
@@ -155,10 +163,10 @@ export class AgentHouse {
     return printed;
   }
 
-  /** A program publishes one message. */
-  async publish(): Promise<void> {
+  /** A program publishes one message. @param bytes At least so many. */
+  async publish(bytes = 0): Promise<void> {
     this.#published += 1;
-    const text = `${this.device}-${this.#published}`;
+    const text = `${this.device}-${this.#published}`.padEnd(bytes, ".");
     const { status, body } = await this.#ask("POST", "/v1/events", text);
     if (status === 200 && JSON.parse(body).state === "kept") this.accepted.push(text);
     else this.refusedPublishes += 1;

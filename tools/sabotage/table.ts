@@ -12,6 +12,7 @@ import { agentServiceSabotages } from "./rows-agent-service.ts";
 import { authenticationSabotages } from "./rows-authentication.ts";
 import { evidenceSabotages } from "./rows-evidence.ts";
 import { fleetRenewalRows } from "./rows-fleet-renewals.ts";
+import { keeperRows } from "./rows-keeper.ts";
 import { mqtt5Sabotages } from "./rows-mqtt5.ts";
 import { outboxRows } from "./rows-outbox.ts";
 import { renewalSabotages } from "./rows-renewal.ts";
@@ -675,4 +676,5 @@ export const sabotages: readonly Sabotage[] = [
   ...agentServiceSabotages,
   ...agentSessionRows,
   ...wireRows,
+  ...keeperRows,
 ];

@@ -32,6 +32,7 @@ export type { WireSettings } from "./session/wire-settings.ts";
 export { SmallStoreError, type SmallStoreErrorCode } from "./small-store-rules.ts";
 export type { AgentEvent, AgentState, AgentStatus, AgentTrouble, RenewalKind } from "./status.ts";
 export { type AgingDecision, decideAging } from "./time/aging-discipline.ts";
+export type { WaitingCode } from "./time/believed-time.ts";
 export { clockTime } from "./time/clock-time.ts";
 export type { DatagramPeer } from "./time/datagram-exchange.ts";
 export {
@@ -50,6 +51,8 @@ export {
   type Ds3231Trouble,
 } from "./time/ds3231/ds3231.ts";
 export type { Ds3231Ports } from "./time/ds3231/ds3231-link.ts";
+export type { NtpSource, SignedSource } from "./time/network-sources.ts";
+export type { ClockChip, RtcState } from "./time/rtc-keeper.ts";
 export {
   SignedTimeClient,
   type SignedTimeNone,
@@ -66,4 +69,13 @@ export {
   type SntpServerStatus,
 } from "./time/sntp/sntp-client.ts";
 export type { SntpServerNews } from "./time/sntp/sntp-server.ts";
+export {
+  createTimeKeeper,
+  type TimeKeeper,
+  type TimeKeeperOptions,
+  type TimeKeeperPorts,
+} from "./time/time-keeper.ts";
 export type { TimeSample } from "./time/time-sample.ts";
+export type { RtcStatus, TimeEvent, TimeStatus } from "./time/time-status.ts";
+export { timeWords } from "./time/time-words.ts";
+export type { Basis, SourceKind, Trust } from "./time/trust-rules.ts";

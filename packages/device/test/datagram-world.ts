@@ -1,7 +1,7 @@
 /**
  * Servers over UDP in virtual time: one for each host, with a way there and back that takes a while.
  */
-import { createWorld, type World } from "@mayfly/sim";
+import { createWorld, type World, type WorldOptions } from "@mayfly/sim";
 import type { SntpPorts } from "../src/time/sntp/sntp-client.ts";
 
 /** @param reply Sends a datagram to the client; `afterMillis` later, default at once. */
@@ -18,8 +18,8 @@ export class DatagramWorld {
   socketsOpenMax = 0;
   readonly #serves = new Map<string, Serve>();
 
-  constructor(seed: string) {
-    this.world = createWorld({ seed });
+  constructor(seed: string, options: Omit<WorldOptions, "seed"> = {}) {
+    this.world = createWorld({ seed, ...options });
     this.ports = {
       clock: this.world.clock,
       timers: this.world.timers,

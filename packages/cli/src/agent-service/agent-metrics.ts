@@ -3,7 +3,7 @@
  *
  * Labels come from closed sets only, and none names the device: whoever scrapes knows whom.
  */
-import type { AgentEvent, AgentState, AgentStatus, RenewalKind } from "@mayfly/device";
+import type { AgentEvent, AgentState, AgentStatus, RenewalKind, TimeStatus } from "@mayfly/device";
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 
 const states: readonly AgentState[] = [
@@ -23,7 +23,8 @@ export interface AgentMetrics {
   read(): Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
-export function createAgentMetrics(status: () => AgentStatus): AgentMetrics {
+/** @param clock Where the agent keeps its time by itself. */
+export function createAgentMetrics(status: () => AgentStatus, clock?: () => TimeStatus): AgentMetrics {
   const register = new Registry();
   const registers = [register];
   collectDefaultMetrics({ register });
@@ -102,6 +103,26 @@ export function createAgentMetrics(status: () => AgentStatus): AgentMetrics {
   gauge("mayfly_agent_outbox_trouble", "1 while the outbox takes no messages because of its disk.", (s) =>
     s.outboxTrouble === undefined ? 0 : 1,
   );
+  if (clock !== undefined) {
+    gauge(
+      "mayfly_agent_clock_uncertainty_seconds",
+      "How wrong the clock may be; absent while it is not believed at all.",
+      () => clock().uncertaintySeconds,
+    );
+    gauge("mayfly_agent_clock_ready", "1 while tokens may be signed by the clock.", () =>
+      clock().waitingBecause === undefined ? 1 : 0,
+    );
+    gauge(
+      "mayfly_agent_rtc_drift_ppm",
+      "Drift of the clock chip, positive for fast.",
+      () => clock().rtc?.driftPpm,
+    );
+    gauge(
+      "mayfly_agent_rtc_drift_bound_ppm",
+      "By how much that may be wrong.",
+      () => clock().rtc?.driftBoundPpm,
+    );
+  }
   const refusals = new Counter({
     name: "mayfly_agent_refusals_total",
     help: "Refusals by the bridge, by what the agent did next.",

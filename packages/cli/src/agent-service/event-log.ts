@@ -4,7 +4,7 @@
  * What happens per message is counted, not written. A bridge or a network that fails in a loop is held back: beyond
  * {@link linesPerMinute} lines of a kind a minute they are counted, and told in one line when the minute is over.
  */
-import type { AgentEvent } from "@mayfly/device";
+import type { AgentEvent, TimeEvent } from "@mayfly/device";
 
 export type LogLevelName = "debug" | "info" | "warn" | "error";
 
@@ -42,10 +42,21 @@ const levels = {
   command_dropped: "warn",
 } as const satisfies Record<AgentEvent["kind"], LogLevelName | undefined>;
 
+const timeLevels = {
+  trust: "info",
+  stepped: "warn",
+  floor_lowered: "warn",
+  signature_wanted: "warn",
+  rtc: "info",
+  drift_alert: "warn",
+  store_damaged: "warn",
+  store_failed: "error",
+} as const satisfies Record<TimeEvent["kind"], LogLevelName>;
+
 export class EventLog {
   readonly #write: WriteLine;
   readonly #now: () => number;
-  readonly #written = new Map<AgentEvent["kind"], number>();
+  readonly #written = new Map<string, number>();
   #minuteStart: number;
 
   /** @param now Monotonic, milliseconds. */
@@ -62,7 +73,14 @@ export class EventLog {
     this.#write(level, { event: kind, ...plain(facts) });
   }
 
-  #mayWrite(kind: AgentEvent["kind"]): boolean {
+  /** Of the clock that the agent keeps by itself. */
+  takeTime(event: TimeEvent): void {
+    const { kind, ...facts } = event;
+    const name = `clock_${kind}`;
+    if (this.#mayWrite(name)) this.#write(timeLevels[kind], { event: name, ...plain(facts) });
+  }
+
+  #mayWrite(kind: string): boolean {
     if (this.#now() - this.#minuteStart >= minuteMillis) this.#tellHeldBack();
     const written = this.#written.get(kind) ?? 0;
     this.#written.set(kind, written + 1);

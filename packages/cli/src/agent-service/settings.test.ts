@@ -50,6 +50,7 @@ test("everything that can be set is read", () => {
       signed: { host: "bridge.example", pins: "pins.json" },
       rtc: { i2c: "/dev/i2c-1" },
       agingDiscipline: true,
+      floor: "2026-11-01T00:00:00Z",
     },
     api: { socket: "/run/mayfly-agent/agent.sock", mode: "0660" },
     metrics: { port: 9464 },
@@ -73,6 +74,7 @@ test("everything that can be set is read", () => {
     signed: { host: "bridge.example", port: 8_037, pins: "/etc/mayfly/pins.json" },
     rtc: { bus: "i2c", path: "/dev/i2c-1" },
     disciplinesAging: true,
+    floorSeconds: 1_793_491_200,
   });
   assert.deepEqual(settings.outbox, {
     messagesMax: 10,
@@ -103,7 +105,7 @@ const refused: readonly (readonly [string, object, RegExp])[] = [
   ["a slot the chip has not", { ...least, keys: [{ slot: 16, file: "a" }] }, /^keys\[0\]\.slot/],
   ["a lifetime below the floor", { ...least, tokenLifetime: "60s" }, /^tokenLifetime must be 3600 s or more/],
   ["a lifetime in words", { ...least, tokenLifetime: "long" }, /^tokenLifetime It must be a duration/],
-  ["own time from nowhere", { ...least, time: {} }, /^time needs ntp or signed/],
+  ["own time from nowhere", { ...least, time: {} }, /^time needs ntp, signed or rtc/],
   ["machine time with servers", { ...least, time: { source: "machine", ntp: ["a"] } }, /^time\.source/],
   ["five time servers", { ...least, time: { ntp: ["a", "b", "c", "d", "e"] } }, /^time\.ntp must be a list/],
   ["a time server that is a URL", { ...least, time: { ntp: ["ntp://a/"] } }, /^time\.ntp has "ntp:\/\/a\/"/],

@@ -10,7 +10,7 @@ import { isAbsolute, join } from "node:path";
 import { parseDeviceName } from "@mayfly/core";
 import type { ChipPlace } from "../chip-flags.ts";
 import { parseChipPlace } from "../chip-flags.ts";
-import { durationSeconds } from "../flags.ts";
+import { durationSeconds, instantSeconds } from "../flags.ts";
 import { Fields } from "./fields.ts";
 
 export interface AgentServiceSettings {
@@ -62,7 +62,15 @@ export type TimeSettings =
   | {
       readonly kind: "own";
       readonly ntp: readonly { readonly host: string; readonly port: number }[];
-      readonly signed?: { readonly host: string; readonly port: number; readonly pins: string };
+      /** `httpsPort`: asked where UDP brings nothing. */
+      readonly signed?: {
+        readonly host: string;
+        readonly port: number;
+        readonly httpsPort?: number;
+        readonly pins: string;
+      };
+      /** No earlier time is believed; unsigned, none a day later. */
+      readonly floorSeconds?: number;
       readonly rtc?: { readonly bus: "i2c" | "socket"; readonly path: string };
       readonly disciplinesAging: boolean;
     };
@@ -187,6 +195,7 @@ function readTime(fields: Fields | undefined, all: Fields, place: (path: string)
   const signedFields = fields.findObject("signed");
   const rtcFields = fields.findObject("rtc");
   const disciplinesAging = fields.flag("agingDiscipline", false);
+  const floorSeconds = fields.read("floor", instantSeconds);
   fields.end();
 
   if (source === "machine") {
@@ -198,8 +207,8 @@ function readTime(fields: Fields | undefined, all: Fields, place: (path: string)
     }
     return { kind: "machine" };
   }
-  if (ntp.length === 0 && signedFields === undefined) {
-    throw all.fail("time", "needs ntp or signed: a clock nobody checks is not believed");
+  if (ntp.length === 0 && signedFields === undefined && rtcFields === undefined) {
+    throw all.fail("time", "needs ntp, signed or rtc: a clock nobody tells is not believed");
   }
   return {
     kind: "own",
@@ -207,17 +216,20 @@ function readTime(fields: Fields | undefined, all: Fields, place: (path: string)
     ...(signedFields === undefined ? undefined : { signed: readSigned(signedFields, place) }),
     ...(rtcFields === undefined ? undefined : { rtc: readRtc(rtcFields, place) }),
     disciplinesAging,
+    ...(floorSeconds === undefined ? undefined : { floorSeconds }),
   };
 }
 
 function readSigned(
   fields: Fields,
   place: (path: string) => string,
-): { readonly host: string; readonly port: number; readonly pins: string } {
+): NonNullable<Extract<TimeSettings, { kind: "own" }>["signed"]> {
+  const httpsPort = fields.findWholeNumber("httpsPort", 1, 65_535);
   const signed = {
     host: fields.text("host"),
     port: fields.findWholeNumber("port", 1, 65_535) ?? SIGNED_TIME_PORT,
     pins: place(fields.text("pins")),
+    ...(httpsPort === undefined ? undefined : { httpsPort }),
   };
   fields.end();
   return signed;

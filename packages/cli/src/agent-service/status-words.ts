@@ -5,7 +5,7 @@
  *
  * Left to others: what is wrong in words (`trouble-words.ts`).
  */
-import type { AgentState, AgentStatus } from "@mayfly/device";
+import { type AgentState, type AgentStatus, type TimeStatus, timeWords } from "@mayfly/device";
 import { formatDuration } from "../output.ts";
 import { describeTrouble } from "./trouble-words.ts";
 
@@ -23,6 +23,8 @@ export interface ServiceFacts {
 /** What `GET /v1/status` answers. */
 export interface ServiceStatus extends ServiceFacts {
   readonly agent: AgentStatus;
+  /** Where the agent keeps its time by itself. */
+  readonly clock?: TimeStatus;
 }
 
 /** Where nothing is wrong. */
@@ -60,6 +62,7 @@ export function describeStatus(status: ServiceStatus): readonly string[] {
     `Key       ${agent.slot === undefined ? "" : `slot ${agent.slot}, `}${agent.keyId}`,
     `Token     ${tokenWords(agent)}`,
     `Renewals  ${renewalsWords(agent)}`,
+    ...present(status.clock, (clock) => `Clock     ${timeWords(clock)}`),
     `Outbox    ${outboxWords(agent)}`,
     ...present(agent.lastRefusal, (words) => `Refused   last because: ${words}`),
     ...(status.commandsWaiting + status.commandsTaken === 0

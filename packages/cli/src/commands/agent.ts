@@ -5,9 +5,10 @@
  */
 import { dirname, resolve } from "node:path";
 import { isEventSubfolder } from "@mayfly/core";
-import type { Agent, AgentOptions } from "@mayfly/device";
+import type { Agent, AgentOptions, AgentSigner } from "@mayfly/device";
 import type { TlsTarget } from "@mayfly/device/node";
 import type { Command } from "commander";
+import { type AgentTimeFlags, type AgentTimeOrder, agentTimeOrderOf, withAgentTime } from "../agent-time.ts";
 import { type ChipPlace, parseChipPlace } from "../chip-flags.ts";
 import { registryOf } from "../connection.ts";
 import type { AgentLine, AgentPayload } from "../demo/agent-line.ts";
@@ -26,7 +27,7 @@ import { addAgentStatusCommand } from "./agent-status.ts";
 const DRAIN_MILLIS_MAX = 3_000;
 const REPORT_MILLIS = 1_000;
 
-interface AgentFlags {
+interface AgentFlags extends AgentTimeFlags {
   readonly json?: true;
   readonly config?: string;
   readonly endpoints?: string;
@@ -49,7 +50,7 @@ export function addAgentCommand(program: Command): void {
   const agent = newCommand("agent", "be a device: keep a session, as a service or with a counter to publish");
   addAgentStatusCommand(agent);
   program.addCommand(
-    agent
+    withAgentTime(agent)
       .option(
         "--config <FILE>",
         "run as a service with these settings: other programs publish over its socket",
@@ -118,7 +119,8 @@ async function runAgent(flags: AgentFlags, command: Command): Promise<void> {
   }
   const key = chosenKey(flags);
   const caPem = await readText(endpoints.ca);
-  const { agent, release } = await createAgentWith(key, flags.outbox, {
+  const timeOrder = agentTimeOrderOf(flags, endpoints);
+  const { agent, clock, release } = await createAgentWith(key, flags.outbox, timeOrder, output.remark, {
     ...hostAndPort(endpoints.mqtts),
     caPem,
     ...registryOf(flags, endpoints),
@@ -154,6 +156,7 @@ async function runAgent(flags: AgentFlags, command: Command): Promise<void> {
       gapMs: Math.round(status.longestGapMillis),
       newlyAcked: acked.ranges(),
       ...(lastRefusal === undefined ? {} : { lastRefusal }),
+      ...(clock === undefined ? {} : { clock: clock() }),
     };
     acked = new SequenceSet();
     output.result(line, () => describe(line));
@@ -236,38 +239,73 @@ type ChosenKey =
   | { readonly kind: "file"; readonly file: string; readonly slot?: number }
   | { readonly kind: "chip"; readonly place: ChipPlace; readonly slot: number };
 
-/** The agent, put together here from its ports: only this program knows which signer this machine has. */
+interface ReadyAgent {
+  readonly agent: Agent;
+  /** How its clock fares, in words, where it keeps one by itself. */
+  readonly clock?: () => string;
+  release(): Promise<void>;
+}
+
+/** The agent, put together here from its ports: only this program knows which signer and which clock this machine has. */
 async function createAgentWith(
   key: ChosenKey,
   outboxFolder: string | undefined,
+  timeOrder: AgentTimeOrder | undefined,
+  remark: (text: string) => void,
   options: AgentOptions & TlsTarget,
-): Promise<{ readonly agent: Agent; release(): Promise<void> }> {
-  const node = await import("@mayfly/device/node");
-  if (key.kind === "file") {
-    const keyPem = await readText(key.file);
-    const agent = node.createNodeAgent({
-      ...options,
-      keyPem,
-      ...(outboxFolder === undefined ? {} : { outboxFolder }),
-    });
-    return { agent, release: async () => {} };
-  }
-  const [{ createAgent }, { openLastingSigner }] = await Promise.all([
+): Promise<ReadyAgent> {
+  const [node, { createAgent, timeWords }] = await Promise.all([
+    import("@mayfly/device/node"),
     import("@mayfly/device"),
-    import("../host/chip.ts"),
   ]);
-  const signer = await openLastingSigner({ kind: "socket", ...key.place }, key.slot);
+  const signer = await openSigner(key, node.createSoftwareSigner);
+  let agent: Agent | undefined;
+  const opened =
+    timeOrder === undefined
+      ? undefined
+      : await (await import("../host/agent-time.ts")).openAgentTime(
+          timeOrder,
+          () => agent?.status().state === "connected",
+          (event) => remark(`clock: ${JSON.stringify(event)}`),
+        );
   const ports = {
     clock: node.nodeClock,
     timers: node.nodeTimers,
     random: node.nodeRandom,
     sha256: node.nodeSha256,
-    signer,
-    time: node.nodeTime,
+    signer: signer.signer,
+    time: opened?.time ?? node.nodeTime,
     connect: node.createTlsConnect(options),
     ...(outboxFolder === undefined ? {} : { outbox: node.openAgentOutbox(outboxFolder, options) }),
   };
-  return { agent: createAgent(ports, options), release: () => signer.close() };
+  const bridge = `${options.host}:${options.port}`;
+  agent = createAgent(ports, { bridge, ...options, wire: node.nodeWire });
+  const ready = {
+    agent,
+    async release() {
+      await opened?.close();
+      await signer.close();
+    },
+  };
+  if (opened === undefined) return ready;
+  opened.time.start();
+  return { ...ready, clock: () => timeWords(opened.time.status()) };
+}
+
+interface OpenSigner {
+  readonly signer: AgentSigner;
+  close(): Promise<void>;
+}
+
+async function openSigner(
+  key: ChosenKey,
+  createSoftwareSigner: (pem: string) => AgentSigner,
+): Promise<OpenSigner> {
+  if (key.kind === "file")
+    return { signer: createSoftwareSigner(await readText(key.file)), close: async () => {} };
+  const { openLastingSigner } = await import("../host/chip.ts");
+  const signer = await openLastingSigner({ kind: "socket", ...key.place }, key.slot);
+  return { signer, close: () => signer.close() };
 }
 
 function chosenKey(flags: AgentFlags): ChosenKey {
@@ -299,8 +337,9 @@ function describe(line: AgentLine): string {
   const token =
     line.tokenRemainingSeconds === undefined ? "no token yet" : `token ${line.tokenRemainingSeconds} s`;
   const refusal = line.lastRefusal === undefined ? "" : `  refused: ${line.lastRefusal}`;
+  const clock = line.clock === undefined ? "" : `  clock ${line.clock}`;
   return (
     `${line.at}  ${line.id}  ${line.state}  slot ${line.slot ?? "-"}  ${token}  ` +
-    `renewals ${line.renewals} by ${line.renewal ?? "-"}  sent ${line.sent}  acked ${line.acked}  gap ${line.gapMs} ms${refusal}`
+    `renewals ${line.renewals} by ${line.renewal ?? "-"}  sent ${line.sent}  acked ${line.acked}  gap ${line.gapMs} ms${refusal}${clock}`
   );
 }

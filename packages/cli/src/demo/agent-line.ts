@@ -27,6 +27,8 @@ export interface AgentLine {
   readonly gapMs: number;
   readonly newlyAcked: readonly SequenceRange[];
   readonly lastRefusal?: string;
+  /** How its clock fares, in words, where it keeps one by itself. */
+  readonly clock?: string;
 }
 
 /** The payload of an agent's message. */

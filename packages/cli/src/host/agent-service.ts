@@ -16,6 +16,8 @@ import {
   type AgentSigner,
   createAgent,
   type OutboxStore,
+  type SmallStore,
+  type TimeEvent,
 } from "@mayfly/device";
 import type { FastifyInstance } from "fastify";
 import { type Logger, pino } from "pino";
@@ -24,9 +26,10 @@ import { CommandDesk } from "../agent-service/command-desk.ts";
 import { ConfigShelf, type ShelvedConfig } from "../agent-service/config-shelf.ts";
 import { EventLog } from "../agent-service/event-log.ts";
 import { createLocalApi } from "../agent-service/local-api.ts";
-import type { AgentServiceSettings, KeySettings } from "../agent-service/settings.ts";
+import type { AgentServiceSettings, KeySettings, TimeSettings } from "../agent-service/settings.ts";
 import { describeStatus, type ServiceStatus } from "../agent-service/status-words.ts";
 import { CommandFailure } from "../failure.ts";
+import type { OpenTime } from "./agent-time.ts";
 import { openAwaitedSigner } from "./awaited-signer.ts";
 import { monotonicMillis, sleep } from "./clock.ts";
 import { readBytesIfThere, readText, writeSecret } from "./files.ts";
@@ -63,18 +66,26 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
     envelope: settings.outbox.isEnveloped,
     // A command waits for a program that asks for it, and only then has its minute.
     handlerSecondsMax: 3_600,
+    wire: node.nodeWire,
     slot: signer.slot,
   };
   const outbox = openOutbox(node, settings);
   const store = node.openFileStore(join(settings.stateFolder, "values"));
-  const agent = createAgent(
+  let agent: Agent | undefined;
+  const clock = await openTime(
+    settings.time,
+    () => agent !== undefined && isConnected(agent),
+    (event) => events.takeTime(event),
+    store,
+  );
+  agent = createAgent(
     {
       clock: node.nodeClock,
       timers: node.nodeTimers,
       random: node.nodeRandom,
       sha256: node.nodeSha256,
       signer: signer.signer,
-      time: node.nodeTime,
+      time: clock?.time ?? node.nodeTime,
       connect: node.createTlsConnect({ ...settings.bridge, caPem }),
       store,
       outbox,
@@ -85,7 +96,8 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
       command: (payload, subfolder) => commands.offer(payload, subfolder),
     },
   );
-  const metrics = createAgentMetrics(() => agent.status());
+  const running = agent;
+  const metrics = createAgentMetrics(() => running.status(), clock && (() => clock.time.status()));
   agent.onEvent((event) => events.take(event));
   agent.onEvent((event) => metrics.take(event));
 
@@ -96,11 +108,12 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
     upSeconds: (monotonicMillis() - startedMillis) / 1000,
     commandsWaiting: commands.counts.waiting,
     commandsTaken: commands.counts.taken,
-    agent: agent.status(),
+    agent: running.status(),
+    ...(clock === undefined ? undefined : { clock: clock.time.status() }),
   });
   const api = createLocalApi({
-    publish: (payload, options) => agent.publish(payload, options),
-    publishState: (payload) => agent.publishState(payload),
+    publish: (payload, options) => running.publish(payload, options),
+    publishState: (payload) => running.publishState(payload),
     status,
     metrics: () => metrics.read(),
     commands,
@@ -112,6 +125,7 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
   await listenOnSocket(api, settings.api);
   const metricsListener = await listenForScrapes(settings.metrics, () => metrics.read());
 
+  clock?.time.start();
   agent.start();
   log.info({ event: "started", device: formatDeviceName(settings.name), socket: settings.api.socket });
   await tellSystemd(agent, status, stop);
@@ -121,8 +135,43 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
   agent.stop();
   commands.close();
   config.close();
-  await Promise.all([api.close(), metricsListener?.close(), store.close(), outbox.close(), signer.release()]);
+  await Promise.all([api.close(), metricsListener?.close(), outbox.close(), signer.release()]);
+  await Promise.all([clock?.close(), store.close()]);
   rmSync(settings.api.socket, { force: true });
+}
+
+/** The clock the agent keeps by itself; undefined where that is the operating system's. */
+async function openTime(
+  settings: TimeSettings,
+  isConnected: () => boolean,
+  tell: (event: TimeEvent) => void,
+  store: SmallStore,
+): Promise<OpenTime | undefined> {
+  if (settings.kind === "machine") return undefined;
+  const { openAgentTime } = await import("./agent-time.ts");
+  const { ntp, signed, rtc, disciplinesAging, floorSeconds } = settings;
+  return await openAgentTime(
+    {
+      ...(ntp.length === 0 ? undefined : { ntp }),
+      ...(signed === undefined
+        ? undefined
+        : {
+            signed: {
+              server: { host: signed.host, port: signed.port },
+              ...(signed.httpsPort === undefined
+                ? undefined
+                : { https: { host: signed.host, port: signed.httpsPort } }),
+              pinFile: signed.pins,
+            },
+          }),
+      ...(rtc === undefined ? undefined : { rtc }),
+      ...(floorSeconds === undefined ? undefined : { floorSeconds }),
+      agingDiscipline: disciplinesAging ? "on" : "off",
+    },
+    isConnected,
+    tell,
+    store,
+  );
 }
 
 /** Says ready at once (an outage is no reason not to take messages), then alive, until `stop`. */

@@ -5,6 +5,7 @@ import { type Agent, createAgent } from "../../agent.ts";
 import type { AgentHandlers } from "../../downlink.ts";
 import { type AgentOptions, settleOptions } from "../../options.ts";
 import type { OutboxStore } from "../../outbox-store.ts";
+import type { DeviceTime } from "../../ports.ts";
 import { openFileOutbox } from "./outbox-file.ts";
 import { createSoftwareSigner } from "./software-signer.ts";
 import { nodeClock, nodeRandom, nodeSha256, nodeTime, nodeTimers } from "./system-ports.ts";
@@ -15,9 +16,14 @@ export interface NodeAgentOptions extends AgentOptions, TlsTarget {
   readonly keyPem: string;
   /** Default: the name the registry gives the key. */
   readonly keyId?: string;
+  /** Default: this machine's clock, which its operating system keeps. */
+  readonly time?: DeviceTime;
   /** Folder of an outbox that outlives the process; default none. A folder has one agent. */
   readonly outboxFolder?: string;
 }
+
+/** Memory is no matter here, so a bridge that wants to shorten its packets may. */
+export const nodeWire = { topicAliasMaximum: 16 } as const;
 
 /**
  * The outbox is written out and its folder free a moment after `stop`.
@@ -34,16 +40,14 @@ export function createNodeAgent(options: NodeAgentOptions, handlers: AgentHandle
     random: nodeRandom,
     sha256: nodeSha256,
     signer,
-    time: nodeTime,
+    time: options.time ?? nodeTime,
     connect: createTlsConnect(options),
     ...(options.outboxFolder === undefined
       ? undefined
       : { outbox: openAgentOutbox(options.outboxFolder, options) }),
   };
   const bridge = `${options.host}:${options.port}`;
-  // Memory is no matter here, so a bridge that wants to shorten its packets may.
-  const wire = { topicAliasMaximum: 16, ...options.wire };
-  return createAgent(ports, { bridge, ...options, wire }, handlers);
+  return createAgent(ports, { bridge, ...options, wire: { ...nodeWire, ...options.wire } }, handlers);
 }
 
 /**

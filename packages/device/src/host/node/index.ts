@@ -1,7 +1,8 @@
 /**
  * Front door of the agent's adapters for Node.
  */
-export { createNodeAgent, type NodeAgentOptions, openAgentOutbox } from "./create-node-agent.ts";
+export { createNodeAgent, type NodeAgentOptions, nodeWire, openAgentOutbox } from "./create-node-agent.ts";
+export { createNodeTimeKeeper, type NodeTimeKeeperOptions } from "./create-node-time-keeper.ts";
 export { type FileStore, openFileStore } from "./file-store.ts";
 export { createOpenDatagram } from "./node-datagram.ts";
 export {

@@ -1,0 +1,91 @@
+/**
+ * Opens what a device keeps its time from: servers, the bridge's service, a clock chip behind a socket, a folder.
+ */
+import { hexDecode } from "@mayfly/core";
+import type { I2cBus, SmallStore, TimeEvent, TimeKeeper } from "@mayfly/device";
+import type { AgentTimeOrder } from "../agent-time.ts";
+import { readText } from "./files.ts";
+import { pinsOf } from "./time-pins.ts";
+
+export interface OpenTime {
+  readonly time: TimeKeeper;
+  /** Ends it, and lets go of bus and folder. */
+  close(): Promise<void>;
+}
+
+/**
+ * @param told Of events; a line each in a log.
+ * @param shared A store that somebody else opened and closes; without one, that of `stateFolder`.
+ * @throws {CommandFailure} key_unusable: a pin. Rejects with BusError, SmallStoreError, AgentOptionError.
+ */
+export async function openAgentTime(
+  order: AgentTimeOrder,
+  isConnected: () => boolean,
+  told: (event: TimeEvent) => void,
+  shared?: SmallStore,
+): Promise<OpenTime> {
+  const { ntp, signed, rtc, agingDiscipline, floorSeconds, stateFolder } = order;
+  const node = await import("@mayfly/device/node");
+  const pins =
+    signed === undefined
+      ? []
+      : pinsOf(await readText(signed.pinFile), signed.pinFile).map(({ publicKey }) => hexDecode(publicKey));
+  const bus = rtc === undefined ? undefined : lastingBus(rtc);
+  const own = stateFolder === undefined ? undefined : node.openFileStore(stateFolder);
+  const store = shared ?? own;
+  const time = node.createNodeTimeKeeper({
+    ...(ntp === undefined ? {} : { ntp }),
+    ...(signed === undefined ? {} : { signed: { ...signed, pins } }),
+    ...(agingDiscipline === undefined ? {} : { agingDiscipline }),
+    ...(bus === undefined ? {} : { rtc: bus }),
+    ...(store === undefined ? {} : { store }),
+    ...(floorSeconds === undefined ? {} : { floorSeconds }),
+    isConnected,
+    tell: told,
+  });
+  return {
+    time,
+    async close() {
+      time.stop();
+      bus?.close();
+      await own?.close();
+    },
+  };
+}
+
+type ClosingBus = I2cBus & { close(): void | Promise<void> };
+
+async function openBus({ bus, path }: NonNullable<AgentTimeOrder["rtc"]>): Promise<ClosingBus> {
+  const { openLinuxI2cBus, openSocketBus } = await import("@mayfly/secure-element/node");
+  return bus === "i2c" ? await openLinuxI2cBus(path) : await openSocketBus(path, { time: "real" });
+}
+
+/** A bus that is opened when it is needed, and anew after it went away. */
+function lastingBus(where: NonNullable<AgentTimeOrder["rtc"]>): I2cBus & { close(): void } {
+  let opened: Promise<ClosingBus> | undefined;
+  const withBus = async <T>(use: (bus: I2cBus) => Promise<T>): Promise<T> => {
+    opened ??= openBus(where);
+    try {
+      return await use(await opened);
+    } catch (error) {
+      const last = opened;
+      opened = undefined;
+      last.then(
+        (bus) => bus.close(),
+        () => {},
+      );
+      throw error;
+    }
+  };
+  return {
+    write: (address, bytes) => withBus((bus) => bus.write(address, bytes)),
+    read: (address, length) => withBus((bus) => bus.read(address, length)),
+    close() {
+      opened?.then(
+        (bus) => bus.close(),
+        () => {},
+      );
+      opened = undefined;
+    },
+  };
+}
