@@ -155,12 +155,15 @@ export class AgentHouse {
     let printed = "";
     do {
       await this.words(words, Math.max(0, (untilMillis - performance.now()) / 1000));
-      const { stdout } = await run(process.execPath, [
-        ...[mayflyMain, "agent", "status", "--config", this.settings],
-      ]);
-      printed = headlinesOf(stdout.split("\n"));
+      printed = headlinesOf((await this.report()).split("\n"));
     } while (!words.test(printed));
     return printed;
+  }
+
+  /** All that `mayfly agent status` prints. */
+  async report(): Promise<string> {
+    const args = [mayflyMain, "agent", "status", "--config", this.settings];
+    return (await run(process.execPath, args)).stdout;
   }
 
   /** A program publishes one message. @param bytes At least so many. */
@@ -255,11 +258,11 @@ export class ChipProcess {
     this.#image = join(folder, `${name}.img`);
   }
 
-  /** @param faults Values of `--fault`. */
-  async start(...faults: readonly string[]): Promise<void> {
+  /** @param flags More of `mayfly chip sim`. */
+  async start(...flags: readonly string[]): Promise<void> {
     this.#sim = startMayfly(this.#t, [
       ...["chip", "sim", "--socket", this.socket, "--image", this.#image, "--kind", "mayfly", "--real-time"],
-      ...faults.flatMap((fault) => ["--fault", fault]),
+      ...flags,
     ]);
     await this.#sim.line(() => true);
   }
