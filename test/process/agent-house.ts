@@ -193,38 +193,44 @@ export class AgentHouse {
     };
   }
 
-  /** Waits until nothing waits, then pulls. @returns What of the accepted is missing, and how many came twice. */
+  /**
+   * Waits until nothing waits, then pulls until nothing accepted is missing, and once more for what came twice: it was
+   * durable before the last acknowledgement.
+   *
+   * @returns What of the accepted is missing, and how many came twice.
+   */
   async pull(): Promise<{ readonly missing: readonly string[]; readonly twice: number }> {
     await this.until(({ agent }) => agent.queuedMessages === 0);
     const found: string[] = [];
-    for (;;) {
-      const printed = await this.#bridge.must(
-        ...[
-          "pull",
-          ...inRegistry,
-          "--subscription",
-          `of-${this.device}`,
-          "--max",
-          "1000",
-          "--wait",
-          "1",
-          "--json",
-        ],
-      );
-      const lines = printed.split("\n").filter((line) => line !== "");
-      if (lines.length === 0) break;
-      for (const line of lines) {
-        const { data, attributes } = JSON.parse(line) as {
+    let missing: readonly string[] = this.accepted;
+    for (let isLast = false; !isLast; ) {
+      isLast = missing.length === 0;
+      const batch = await this.#pullBatch();
+      found.push(...batch.ours);
+      const unique = new Set(found);
+      missing = this.accepted.filter((text) => !unique.has(text));
+      if (batch.size === 0) break;
+    }
+    const twice = found.length - new Set(found).size;
+    this.#t.diagnostic(`${this.accepted.length} accepted, ${missing.length} missing, ${twice} twice`);
+    return { missing, twice };
+  }
+
+  /** @returns How many messages came, of any device, and the texts of this device's. */
+  async #pullBatch(): Promise<{ readonly size: number; readonly ours: readonly string[] }> {
+    const of = ["--subscription", `of-${this.device}`, "--max", "1000", "--wait", "1", "--json"];
+    const lines = (await this.#bridge.must("pull", ...inRegistry, ...of))
+      .split("\n")
+      .filter((line) => line !== "");
+    const messages = lines.map(
+      (line) =>
+        JSON.parse(line) as {
           readonly data: string;
           readonly attributes: Readonly<Record<string, string>>;
-        };
-        if (attributes["deviceId"] === this.device) found.push(Buffer.from(data, "base64").toString());
-      }
-    }
-    const unique = new Set(found);
-    const twice = found.length - unique.size;
-    this.#t.diagnostic(`${this.accepted.length} accepted, ${unique.size} arrived, ${twice} twice`);
-    return { missing: this.accepted.filter((text) => !unique.has(text)), twice };
+        },
+    );
+    const ours = messages.filter(({ attributes }) => attributes["deviceId"] === this.device);
+    return { size: lines.length, ours: ours.map(({ data }) => Buffer.from(data, "base64").toString()) };
   }
 
   async #ask(
