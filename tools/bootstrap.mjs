@@ -32,6 +32,7 @@ const tasks = /** @type {const} */ ({
   "bench:token": ["packages/core/bench/token.bench.ts"],
   "bench:backbone": ["packages/server/bench/backbone.bench.ts"],
   "bench:renewal": ["bench/renewal.ts"],
+  "bench:agent-soak": ["bench/agent-soak.ts"],
   "bench:renewals-500x50": ["bench/renewals-500x50.ts"],
   build: ["tools/release/main.ts"],
   sabotage: ["tools/sabotage/main.ts"],

@@ -57,7 +57,7 @@ test("a device that only has the server's signature and a chip that had stopped 
     { cwd },
   );
   await chip.line((line) => line.startsWith("ready"));
-  const clock = ["--rtc-socket", "chip.sock", "--clock-state", "state"];
+  const clock = ["--rtc-socket", "chip.sock", "--state", "state"];
 
   const first = startAgent(...clock, "--time-pin", "roots/time-pins.pem");
   const signed = await lineOf(first, (line) => isTalking(line) && /chip is good/.test(line.clock ?? ""));

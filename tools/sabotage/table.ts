@@ -13,6 +13,7 @@ import { authenticationSabotages } from "./rows-authentication.ts";
 import { evidenceSabotages } from "./rows-evidence.ts";
 import { fleetRenewalRows } from "./rows-fleet-renewals.ts";
 import { keeperRows } from "./rows-keeper.ts";
+import { keyRows } from "./rows-keys.ts";
 import { mqtt5Sabotages } from "./rows-mqtt5.ts";
 import { outboxRows } from "./rows-outbox.ts";
 import { renewalSabotages } from "./rows-renewal.ts";
@@ -677,4 +678,5 @@ export const sabotages: readonly Sabotage[] = [
   ...agentSessionRows,
   ...wireRows,
   ...keeperRows,
+  ...keyRows,
 ];

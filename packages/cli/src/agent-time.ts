@@ -17,7 +17,6 @@ export interface AgentTimeFlags {
   readonly timePin?: string;
   readonly rtcSocket?: string;
   readonly timeFloor?: number;
-  readonly clockState?: string;
 }
 
 /** What to keep the time from. */
@@ -32,7 +31,6 @@ export interface AgentTimeOrder {
   readonly rtc?: { readonly bus: "i2c" | "socket"; readonly path: string };
   readonly agingDiscipline?: "on" | "off";
   readonly floorSeconds?: number;
-  readonly stateFolder?: string;
 }
 
 export function withAgentTime(command: Command): Command {
@@ -48,15 +46,14 @@ export function withAgentTime(command: Command): Command {
       "--time-floor <INSTANT>",
       "no earlier time is believed; unsigned, none a day later",
       instantSeconds,
-    )
-    .option("--clock-state <FOLDER>", "what is known of the time outlives a restart here");
+    );
 }
 
 /** @returns undefined where no source is named. @throws {CommandFailure} usage, not_configured. */
 export function agentTimeOrderOf(flags: AgentTimeFlags, endpoints: Endpoints): AgentTimeOrder | undefined {
-  const { ntp, timePin, rtcSocket, timeFloor, clockState } = flags;
+  const { ntp, timePin, rtcSocket, timeFloor } = flags;
   if (ntp === undefined && timePin === undefined && rtcSocket === undefined) {
-    if (timeFloor === undefined && clockState === undefined) return undefined;
+    if (timeFloor === undefined) return undefined;
     throw new CommandFailure("usage", "no source of time is named; give --ntp, --time-pin or --rtc-socket");
   }
   return {
@@ -64,7 +61,6 @@ export function agentTimeOrderOf(flags: AgentTimeFlags, endpoints: Endpoints): A
     ...(timePin === undefined ? {} : { signed: signedOf(timePin, endpoints) }),
     ...(rtcSocket === undefined ? {} : { rtc: { bus: "socket", path: rtcSocket } }),
     ...(timeFloor === undefined ? {} : { floorSeconds: timeFloor }),
-    ...(clockState === undefined ? {} : { stateFolder: clockState }),
   };
 }
 

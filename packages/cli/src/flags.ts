@@ -144,4 +144,13 @@ export function repeated(text: string, earlier: readonly string[] = []): readonl
   return [...earlier, text];
 }
 
+/** Collects slots, as {@link repeated} does text. */
+export function repeatedSlot(text: string, earlier: readonly number[] = []): readonly number[] {
+  if (earlier.length >= SPARE_SLOTS_MAX)
+    throw new InvalidArgumentError(`It may be given ${SPARE_SLOTS_MAX} times at most.`);
+  return [...earlier, wholeNumber(0, 254)(text)];
+}
+
+/** A device has three keys at most, one of them in use. */
+const SPARE_SLOTS_MAX = 2;
 const REPEATS_MAX = 64;

@@ -13,6 +13,7 @@ import { addConfigCommands } from "./commands/config.ts";
 import { addDemoCommand } from "./commands/demo.ts";
 import { addDeviceCommands } from "./commands/device.ts";
 import { addDeviceAuthLogCommand } from "./commands/device-auth-log.ts";
+import { addDeviceInstructCommand } from "./commands/device-instruct.ts";
 import { addDeviceKeyCommands } from "./commands/device-keys.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addPullCommands } from "./commands/pull.ts";
@@ -40,6 +41,7 @@ export function createProgram(version: string): Command {
   const device = addDeviceCommands(program);
   addDeviceAuthLogCommand(device);
   addDeviceKeyCommands(device);
+  addDeviceInstructCommand(device);
   addConfigCommands(program);
   addCommandCommands(program);
   addTokenCommands(program);

@@ -7,7 +7,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { jwtVerify } from "jose";
-import { openLastingSigner } from "../src/host/chip.ts";
+import { openLastingSigners } from "../src/host/chip.ts";
 import { type Finished, mayfly, type Running, startMayfly, temporaryFolder } from "./mayfly.ts";
 
 const device = ["--project", "plant", "--location", "europe-west1", "--registry", "reg", "--device", "dev-1"];
@@ -239,8 +239,10 @@ test("provisioning goes on where it was after the chip's process is killed betwe
 
 test("a signer of a program that runs on takes a signature's true time, and outlives its chip's process", async (t) => {
   const chip = await bench(t, "--kind", "mayfly", "--real-time");
-  const signer = await openLastingSigner({ kind: "socket", bus: chip.socket, address: 0x60 }, 0);
-  t.after(() => signer.close());
+  const { keys, close } = await openLastingSigners({ kind: "socket", bus: chip.socket, address: 0x60 }, [0]);
+  const signer = keys[0]?.signer;
+  assert.ok(signer);
+  t.after(close);
   const digest = new Uint8Array(32).fill(7);
 
   const startedAt = performance.now();

@@ -5,6 +5,7 @@
  * Left to others: connections and renewals (`supervisor.ts`), the outbox (`publisher.ts`).
  */
 import type { AgentHandlers } from "./downlink.ts";
+import { type KeyChoice, singleKey } from "./key/key-choice.ts";
 import { type AgentOptions, settleOptions } from "./options.ts";
 import type { AgentPorts } from "./ports.ts";
 import { type PublishAnswer, Publisher, type PublishOptions, type PublishRefusal } from "./publisher.ts";
@@ -40,8 +41,7 @@ export function createAgent(ports: AgentPorts, options: AgentOptions, handlers: 
 }
 
 class DeviceAgent implements Agent {
-  readonly #keyId: string;
-  readonly #slot: number | undefined;
+  readonly #keys: KeyChoice;
   readonly #publisher: Publisher;
   readonly #supervisor: Supervisor;
   readonly #listeners = new Set<(event: AgentEvent) => void>();
@@ -51,10 +51,10 @@ class DeviceAgent implements Agent {
     const tell = (event: AgentEvent): void => {
       for (const listener of this.#listeners) listener(event);
     };
-    this.#keyId = ports.signer.keyId;
-    this.#slot = settings.slot;
+    const { signer } = ports;
+    this.#keys = "attach" in signer ? signer : singleKey(signer, settings.slot);
     this.#publisher = new Publisher(settings, ports, tell, () => this.#supervisor.pump());
-    this.#supervisor = new Supervisor(ports, settings, handlers, this.#publisher, tell);
+    this.#supervisor = new Supervisor(ports, this.#keys, settings, handlers, this.#publisher, tell);
   }
 
   start(): void {
@@ -82,9 +82,11 @@ class DeviceAgent implements Agent {
   }
 
   status(): AgentStatus {
+    const { signer, slot, lastInstruction } = this.#keys;
     return {
-      keyId: this.#keyId,
-      ...(this.#slot === undefined ? undefined : { slot: this.#slot }),
+      keyId: signer.keyId,
+      ...(slot === undefined ? undefined : { slot }),
+      ...(lastInstruction === undefined ? undefined : { lastInstruction }),
       ...this.#supervisor.status(),
       ...this.#publisher.counts,
     };

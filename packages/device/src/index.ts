@@ -4,6 +4,9 @@
  */
 export { type Agent, createAgent } from "./agent.ts";
 export type { AgentHandlers } from "./downlink.ts";
+export { createDeviceKeys, type DeviceKeysPorts, deviceKeysMax, type SlotSigner } from "./key/device-keys.ts";
+export type { KeyChoice, KeyEvent } from "./key/key-choice.ts";
+export type { KeyMaker, NewKey } from "./key/key-offering.ts";
 export { createMemoryStore } from "./memory-store.ts";
 export { AgentOptionError, type AgentOptions } from "./options.ts";
 export type { OutboxBounds, OutboxContents, PublishOutcome } from "./outbox.ts";

@@ -14,6 +14,7 @@ import type {
   Sha256,
   Timers,
 } from "@mayfly/core";
+import type { KeyChoice } from "./key/key-choice.ts";
 import type { OutboxStore } from "./outbox-store.ts";
 
 /**
@@ -120,7 +121,8 @@ export interface AgentPorts {
   readonly timers: Timers;
   readonly random: Random;
   readonly sha256: Sha256;
-  readonly signer: AgentSigner;
+  /** One key, or a choice of up to three (`createDeviceKeys`). */
+  readonly signer: AgentSigner | KeyChoice;
   readonly time: DeviceTime;
   readonly connect: Connect;
   /**

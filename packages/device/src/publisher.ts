@@ -17,6 +17,7 @@ import {
   utf8Length,
   wrapEnvelope,
 } from "@mayfly/core";
+import { isReservedCommand } from "@mayfly/core/instruction";
 import { reasonCode } from "@mayfly/core/mqtt";
 import { MessageIds } from "./message-ids.ts";
 import type { AgentSettings } from "./options.ts";
@@ -230,7 +231,9 @@ export class Publisher {
     if (subfolder !== "" && !isSubfolder(subfolder)) return "subfolder_malformed";
     const isIdWanted = qos === 1 || this.#isEnveloped;
     const id = messageId ?? (isIdWanted ? (this.#ids?.next() ?? "") : "");
-    const sent = this.#isEnveloped ? wrapEnvelope(id, payload) : payload;
+    // What is for the bridge itself has a form of its own.
+    const isWrapped = this.#isEnveloped && !isReservedCommand(subfolder);
+    const sent = isWrapped ? wrapEnvelope(id, payload) : payload;
     return { isState: false, subfolder, qos, messageId: id, payload: sent };
   }
 

@@ -4,6 +4,8 @@
  * Neither carries a token, a key or a signature.
  */
 import type { NumericDate } from "@mayfly/core";
+import type { InstructionResult } from "@mayfly/core/instruction";
+import type { KeyEvent } from "./key/key-choice.ts";
 import type { OutboxStoreRefusal } from "./outbox-store.ts";
 import type { BackoffCause } from "./session/backoff.ts";
 import type { RefusalAction } from "./session/refusal.ts";
@@ -39,8 +41,11 @@ export interface AgentTrouble {
 
 export interface AgentStatus {
   readonly state: AgentState;
+  /** Of the key that signs now. */
   readonly keyId: string;
   readonly slot?: number;
+  /** Of the last instruction that came since the start. */
+  readonly lastInstruction?: InstructionResult;
   /** Why nothing is signed now, in words; absent while tokens may be signed. A connection that lives goes on until its end. */
   readonly waitingBecause?: string;
   /** What the agent failed at, and when it tries again; absent while it does not back off. */
@@ -86,6 +91,7 @@ export interface AgentStatus {
 }
 
 export type AgentEvent =
+  | KeyEvent
   | { readonly kind: "state"; readonly state: AgentState }
   /** Nothing is signed from now on; told anew when the reason is another. */
   | { readonly kind: "waiting_for_clock"; readonly because: string }

@@ -10,7 +10,10 @@
  * (`token/renewal-plan.ts`), what an answer means (`session/refusal.ts`), one connection in place of another
  * (`session/changeover.ts`), and what is published (`publisher.ts`).
  */
+import { utf8Encode } from "@mayfly/core";
+import { isReservedCommand } from "@mayfly/core/instruction";
 import { type AgentHandlers, Downlink } from "./downlink.ts";
+import type { KeyChoice } from "./key/key-choice.ts";
 import { OneTimer } from "./one-timer.ts";
 import type { AgentSettings } from "./options.ts";
 import type { AgentPorts } from "./ports.ts";
@@ -41,6 +44,7 @@ export const expirySlackMillis = 2_000;
 
 export class Supervisor {
   readonly #ports: AgentPorts;
+  readonly #keys: KeyChoice;
   readonly #settings: AgentSettings;
   readonly #downlink: Downlink;
   readonly #supply: TokenSupply;
@@ -59,12 +63,14 @@ export class Supervisor {
 
   constructor(
     ports: AgentPorts,
+    keys: KeyChoice,
     settings: AgentSettings,
     handlers: AgentHandlers,
     publisher: Publisher,
     tell: (event: AgentEvent) => void,
   ) {
     this.#ports = ports;
+    this.#keys = keys;
     this.#settings = settings;
     this.#downlink = new Downlink(
       ports,
@@ -84,9 +90,17 @@ export class Supervisor {
     this.#form = new AuthenticationForm(settings.protocolVersion, findRememberedForm(ports, settings));
     this.#plan = new RenewalPlan({ ...settings, pauseMillis: reauthenticationPauseMillis }, ports.random);
     const { project, clientIdentifier: devicePath, lifetimeSeconds } = settings;
-    this.#supply = new TokenSupply(ports, { project, devicePath, lifetimeSeconds }, (outcome) =>
+    this.#supply = new TokenSupply(ports, keys, { project, devicePath, lifetimeSeconds }, (outcome) =>
       tell({ kind: "clock_asked", outcome }),
     );
+    keys.attach({
+      devicePath,
+      sha256: ports.sha256,
+      readiness: () => ports.time.readiness(),
+      keyChanged: () => this.#useOtherKey(),
+      send: (subfolder, text) => this.#send(subfolder, text),
+      tell,
+    });
   }
 
   get isStopped(): boolean {
@@ -151,8 +165,18 @@ export class Supervisor {
     this.#standing.backOffNoMore();
     if (this.#phase !== "running") return;
     const { token, dueMillis } = this.#plan;
-    if (token !== undefined && this.#now() < dueMillis) this.#use(token);
+    if (token !== undefined && this.#now() < dueMillis && !this.#isOfOtherKey(token)) this.#use(token);
     else this.#mint();
+  }
+
+  /** Another key signs from now on. What is under way goes on; what comes after it asks for the key. */
+  #useOtherKey(): void {
+    const isUnderWay = this.#supply.isUnderWay || this.#changeover.isUnderWay || this.#inSession.isUnderWay;
+    if (!isUnderWay) this.#renew();
+  }
+
+  #isOfOtherKey(token: DeviceToken): boolean {
+    return token.keyId !== this.#keys.signer.keyId;
   }
 
   /**
@@ -174,7 +198,7 @@ export class Supervisor {
     switch (answer.kind) {
       case "minted":
         this.#plan.minted(answer.token);
-        this.#tell({ kind: "minted", keyId: this.#ports.signer.keyId, expSeconds: answer.token.exp });
+        this.#tell({ kind: "minted", keyId: answer.token.keyId, expSeconds: answer.token.exp });
         this.#use(answer.token);
         return;
       case "waiting_for_clock":
@@ -185,6 +209,7 @@ export class Supervisor {
         return;
       case "failed":
         this.#tell({ kind: "sign_failed", because: answer.because });
+        this.#keys.signFailed(this.#keys.signer.keyId);
         this.#standing.fail("no_key", answer.because);
         if (!this.#useOld()) this.#tryLater("no_key");
         return;
@@ -204,9 +229,11 @@ export class Supervisor {
 
   /** Within the present connection if it may be, else by the next. */
   #use(token: DeviceToken): void {
-    const connection = this.#changeover.current?.connection;
+    const { connection, token: present } = this.#changeover.current ?? {};
+    // Another key comes by another connection: refused in this one, it would cost it.
     const isWithin =
       connection !== undefined &&
+      present?.keyId === token.keyId &&
       this.#renewalKind(connection) === "reauthentication" &&
       this.#inSession.begin(connection, token, this.#hurryMillis());
     if (isWithin) this.#showState();
@@ -292,6 +319,8 @@ export class Supervisor {
     // A token that serves on because a newer one was refused is no new one.
     const isRenewal = isReplacement && !this.#plan.hasFallenBack;
     this.#standing.connected(gapMillis, isRenewal ? by : undefined);
+    // Last, since it may publish: what is sent again goes first.
+    this.#keys.accepted(token.keyId);
     this.pump();
   }
 
@@ -302,6 +331,7 @@ export class Supervisor {
     this.#planRenewal(token, hints);
     this.#showState();
     this.#standing.renewed("reauthentication", 0);
+    this.#keys.accepted(token.keyId);
   }
 
   /** The connection is good for what it is doing; the new token comes into use by another. */
@@ -318,7 +348,8 @@ export class Supervisor {
       this.#supply.taken();
       this.#standing.mended();
     }
-    this.#setTimer(Math.max(0, this.#plan.dueMillis - this.#now()), () => this.#renew());
+    const delay = this.#isOfOtherKey(token) ? 0 : Math.max(0, this.#plan.dueMillis - this.#now());
+    this.#setTimer(delay, () => this.#renew());
   }
 
   #takeRefusal(report: Extract<ConnectionReport, { kind: "refused" }>): void {
@@ -345,6 +376,8 @@ export class Supervisor {
       this.pump();
       return;
     }
+    const { nextToken } = this.#changeover;
+    if (nextToken !== undefined && refusedFor === undefined) this.#keys.refused(nextToken.keyId);
     this.#nextFailed("refused");
   }
 
@@ -455,13 +488,29 @@ export class Supervisor {
   }
 
   #deliver(connection: Connection, message: Extract<ConnectionReport, { kind: "config" | "command" }>): void {
-    const { receipt } = message;
-    this.#downlink.take(message, (verdict) => {
+    const { kind, receipt } = message;
+    const settle = (isTaken: boolean): void => {
       if (receipt === undefined) return;
       // By now another connection may go on with the Session.
       const carrier = this.#changeover.current?.connection ?? connection;
-      carrier.settleDownlink(receipt, verdict === "taken");
-    });
+      carrier.settleDownlink(receipt, isTaken);
+    };
+    if (kind === "command" && isReservedCommand(message.subfolder)) {
+      this.#keys.take(message.subfolder, message.payload).then(
+        () => settle(true),
+        () => settle(false),
+      );
+      return;
+    }
+    this.#downlink.take(message, (verdict) => settle(verdict === "taken"));
+  }
+
+  /** A message of ours takes the application's way, and its place in the order. */
+  #send(subfolder: string, text: string): boolean {
+    if (this.isStopped) return false;
+    const answer = this.#publisher.postEvent(utf8Encode(text), { subfolder });
+    this.pump();
+    return answer === "accepted";
   }
 
   /** The state that follows from what is under way. */

@@ -35,6 +35,13 @@ export {
 } from "./mqtt/bridge.ts";
 export { type CloseReason, closeReasons } from "./mqtt/close-reason.ts";
 export type { BridgeObserver, ConnectRefusal, LinkFacts } from "./mqtt/observer.ts";
+export { createKeyReports, type KeyOfferPorts } from "./registry/key-offers.ts";
+export {
+  KeyParseError,
+  type KeyParseErrorCode,
+  type KeyParser,
+  type ParsedKey,
+} from "./registry/key-parser.ts";
 export {
   type AdmissionRecord,
   type DeviceActivity,
@@ -49,6 +56,8 @@ export {
   type RegistryRecord,
   type RegistryRef,
 } from "./registry/model.ts";
+export { createPlaces } from "./registry/places.ts";
+export { createRegistryService, type RegistryService } from "./registry/service.ts";
 export {
   type ActivityUpdate,
   type AdminTokenRecord,

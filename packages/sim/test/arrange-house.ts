@@ -14,6 +14,7 @@ import {
   type AgentHandlers,
   type AgentOptions,
   type AgentPorts,
+  type AgentSigner,
   clockTime,
   createAgent,
   type TimeHint,
@@ -21,13 +22,16 @@ import {
 import {
   type BridgeObserver,
   createBridge,
+  createKeyReports,
   createMemoryBackbone,
   createMemoryRegistryStore,
+  createPlaces,
+  createRegistryService,
   eventRetentionDefault,
   type KeyRecord,
 } from "@mayfly/server";
 import { createEventLog, createNetwork, createWorld, type Dialer, type World } from "@mayfly/sim";
-import { createP256Verifier } from "./p256-verifier.ts";
+import { createP256Verifier, p256KeyParser } from "./p256-verifier.ts";
 
 export const registry = { project: "mayfly", location: "here", registry: "lamps" } as const;
 /** As a chip needs for one signature. */
@@ -43,6 +47,8 @@ export interface HouseOptions {
   /** The agents' timers run this much before their time, as a real event loop's may. */
   readonly timersEarlyMillis?: number;
   readonly handlers?: AgentHandlers | ((id: string) => AgentHandlers);
+  /** What the agent signs with, in place of its one key. */
+  readonly keys?: (signer: AgentSigner, world: World) => AgentPorts["signer"];
 }
 
 export interface Tenant {
@@ -71,6 +77,15 @@ export async function arrangeHouse(options: HouseOptions) {
   const log = createEventLog(world.clock, { digest: (bytes) => createHash("sha256").update(bytes).digest() });
   const store = createMemoryRegistryStore({ clock: world.clock, random: world.random("registry") });
   const backbone = createMemoryBackbone({ clock: world.clock, timers: world.timers, commitMillis: 4 });
+  const verifier = createP256Verifier();
+  const sha256 = { digest: (bytes: Uint8Array) => createHash("sha256").update(bytes).digest() };
+  const service = createRegistryService({
+    store,
+    places: createPlaces({ projects: [registry.project] }),
+    keyParser: p256KeyParser,
+    clock: world.clock,
+    random: world.random("service"),
+  });
   const openBridge = (name: string) =>
     createBridge(
       {
@@ -79,7 +94,13 @@ export async function arrangeHouse(options: HouseOptions) {
         random: world.random(name),
         registry: store,
         backbone,
-        verifier: createP256Verifier(),
+        verifier,
+        keyReports: createKeyReports({
+          ...service,
+          ...{ store, verifier, sha256 },
+          keyParser: p256KeyParser,
+          clock: world.clock,
+        }),
         observer: observe((line) => log.add("bridge", line)),
       },
       {},
@@ -140,6 +161,14 @@ export async function arrangeHouse(options: HouseOptions) {
     const dialer = network.createDialer(id, (link) => bridge.open(link, { remoteAddress: id }));
     const wall = { wallSeconds: () => world.clock.wallSeconds() + conduct.clockOffsetSeconds };
     const time = clockTime({ clock: wall, timers: world.timers });
+    const signer: AgentSigner = {
+      keyId: "slot-0",
+      signMessage: async (message) => {
+        await passMillis(world, signMillis);
+        if (conduct.signerIsBroken) throw new Error("the bus hangs");
+        return sign("sha256", message, { key: privateKey, dsaEncoding: "ieee-p1363" });
+      },
+    };
     const ports: AgentPorts = {
       clock: world.clock,
       timers: {
@@ -149,14 +178,7 @@ export async function arrangeHouse(options: HouseOptions) {
       },
       random: world.random(`agent/${id}`),
       sha256: { digest: (bytes) => createHash("sha256").update(bytes).digest() },
-      signer: {
-        keyId: "slot-0",
-        signMessage: async (message) => {
-          await passMillis(world, signMillis);
-          if (conduct.signerIsBroken) throw new Error("the bus hangs");
-          return sign("sha256", message, { key: privateKey, dsaEncoding: "ieee-p1363" });
-        },
-      },
+      signer: options.keys?.(signer, world) ?? signer,
       time: {
         ...time,
         readiness: () =>
@@ -213,6 +235,7 @@ export async function arrangeHouse(options: HouseOptions) {
     world,
     log,
     store,
+    service,
     backbone,
     get bridge() {
       return bridge;
@@ -230,7 +253,7 @@ export function onlyTenant(house: House): Tenant {
   return tenant;
 }
 
-function passMillis(world: World, millis: number): Promise<void> {
+export function passMillis(world: World, millis: number): Promise<void> {
   return new Promise((resolve) => {
     world.timers.after(millis, resolve);
   });

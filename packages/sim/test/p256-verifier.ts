@@ -1,10 +1,11 @@
 /**
- * Signatures for the bridge under simulation: real P-256 by `node:crypto`, nothing remembered, RS256 left out.
+ * Signatures and keys for the bridge under simulation: real P-256 by `node:crypto`, nothing remembered, no RSA and no
+ * certificates.
  *
  * The host's verifier would bring the whole server with it, listeners and files included.
  */
-import { createPublicKey, generateKeyPairSync, type KeyObject, verify } from "node:crypto";
-import type { ImportedKey, KeyVerifier } from "@mayfly/server";
+import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, verify } from "node:crypto";
+import { type ImportedKey, KeyParseError, type KeyParser, type KeyVerifier } from "@mayfly/server";
 
 export function createP256Verifier(): KeyVerifier {
   const nobody = generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey;
@@ -18,3 +19,20 @@ export function createP256Verifier(): KeyVerifier {
     },
   };
 }
+
+export const p256KeyParser: KeyParser = {
+  parseKey(_format, pem) {
+    let key: KeyObject;
+    try {
+      key = createPublicKey(pem);
+    } catch {
+      throw new KeyParseError("key_pem_malformed", "no public key could be read");
+    }
+    const spki = key.export({ format: "der", type: "spki" });
+    return { alg: "ES256", fingerprint: createHash("sha256").update(spki).digest("hex") };
+  },
+  parseCertificate() {
+    throw new KeyParseError("certificate_malformed", "there are no certificates here");
+  },
+  isIssuedBy: () => false,
+};

@@ -38,6 +38,20 @@ test("a ban makes the agent wait minutes, with the same token, not seconds", asy
   assert.equal(agent.status().lastRefusal, "the device is banned");
 });
 
+test("a refusal is told with the bridge's own words and where else it says to go, and the agent does not go there", async () => {
+  const { world, agent, events } = arrange(() => ({
+    reasonCode: 0x9c,
+    properties: { reasonString: "try\n the other", serverReference: "other.example:8883" },
+  }));
+
+  agent.start();
+  await world.run(1_000);
+
+  const refusal = events.find((event) => event.kind === "refused");
+  assert.ok(refusal?.kind === "refused");
+  assert.deepEqual([refusal.reasonString, refusal.serverReference], ["try? the other", "other.example:8883"]);
+});
+
 test("a busy bridge is tried again with the same token, and the agent is connected once it is not", async () => {
   const { world, agent, events } = arrange((connects) => ({ reasonCode: connects < 4 ? 0x89 : 0 }));
 

@@ -40,6 +40,8 @@ const levels = {
   config_went_back: "warn",
   config_not_kept: "error",
   command_dropped: "warn",
+  key_changed: "warn",
+  instruction: "info",
 } as const satisfies Record<AgentEvent["kind"], LogLevelName | undefined>;
 
 const timeLevels = {

@@ -42,6 +42,7 @@ test("everything that can be set is read", () => {
       { slot: 2, socket: "chip.sock" },
       { slot: 3, socket: "127.0.0.1:7001" },
     ],
+    makeKeys: { attestationSlot: 4 },
     tokenLifetime: "24h",
     outbox: { messagesMax: 10, bytesMax: 4_096, whenFull: "drop-oldest", envelope: true },
     time: {
@@ -58,6 +59,7 @@ test("everything that can be set is read", () => {
   });
 
   assert.equal(settings.lifetimeSeconds, 86_400);
+  assert.deepEqual(settings.makeKeys, { attestationSlot: 4 });
   assert.deepEqual(settings.keys, [
     { kind: "chip", slot: 0, bus: "i2c", place: { bus: "/dev/i2c-1", address: 0x35 } },
     { kind: "chip", slot: 2, bus: "socket", place: { bus: "/etc/mayfly/chip.sock", address: 0x60 } },

@@ -31,6 +31,8 @@ export interface AgentServiceSettings {
   };
   /** 1 to 3; the first is the one a device starts with. */
   readonly keys: readonly KeySettings[];
+  /** Spare slots of the first key's chip may get new keys, attested by this slot. */
+  readonly makeKeys?: { readonly attestationSlot: number };
   readonly lifetimeSeconds: number;
   readonly lifetimeFloorSeconds: number;
   readonly stateFolder: string;
@@ -99,6 +101,7 @@ export function parseAgentServiceSettings(text: string, folder: string): AgentSe
     name,
     bridge: readBridge(all.object("bridge"), place),
     keys: readKeys(all, place),
+    ...readMakeKeys(all.findObject("makeKeys")),
     ...readLifetime(all),
     stateFolder: place(all.text("stateFolder")),
     outbox: readOutbox(all.findObject("outbox") ?? new Fields({}, "outbox")),
@@ -153,6 +156,13 @@ function readKeys(all: Fields, place: (path: string) => string): readonly KeySet
     throw all.fail("keys", "must be in different slots");
   }
   return keys;
+}
+
+function readMakeKeys(fields: Fields | undefined): Pick<AgentServiceSettings, "makeKeys"> {
+  if (fields === undefined) return {};
+  const attestationSlot = fields.findWholeNumber("attestationSlot", 0, 15) ?? 1;
+  fields.end();
+  return { makeKeys: { attestationSlot } };
 }
 
 /** A socket is a path or `host:port`; only a path can be relative. */

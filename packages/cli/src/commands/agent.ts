@@ -5,7 +5,7 @@
  */
 import { dirname, resolve } from "node:path";
 import { isEventSubfolder } from "@mayfly/core";
-import type { Agent, AgentOptions, AgentSigner } from "@mayfly/device";
+import type { Agent, AgentOptions, KeyMaker, SlotSigner } from "@mayfly/device";
 import type { TlsTarget } from "@mayfly/device/node";
 import type { Command } from "commander";
 import { type AgentTimeFlags, type AgentTimeOrder, agentTimeOrderOf, withAgentTime } from "../agent-time.ts";
@@ -14,7 +14,15 @@ import { registryOf } from "../connection.ts";
 import type { AgentLine, AgentPayload } from "../demo/agent-line.ts";
 import { SequenceSet } from "../demo/sequence-set.ts";
 import { CommandFailure } from "../failure.ts";
-import { durationSeconds, newCommand, outputOf, repeated, seconds, wholeNumber } from "../flags.ts";
+import {
+  durationSeconds,
+  newCommand,
+  outputOf,
+  repeated,
+  repeatedSlot,
+  seconds,
+  wholeNumber,
+} from "../flags.ts";
 import { monotonicMillis, sleep, wallSeconds } from "../host/clock.ts";
 import { findEndpoints, readEndpointsFile } from "../host/endpoints.ts";
 import { environmentSettings } from "../host/environment.ts";
@@ -25,6 +33,8 @@ import { addAgentStatusCommand } from "./agent-status.ts";
 
 /** How long an agent that was told to end waits for what is on its way. */
 const DRAIN_MILLIS_MAX = 3_000;
+/** As our chips are configured. */
+const ATTESTATION_SLOT_DEFAULT = 1;
 const REPORT_MILLIS = 1_000;
 
 interface AgentFlags extends AgentTimeFlags {
@@ -36,6 +46,10 @@ interface AgentFlags extends AgentTimeFlags {
   readonly key?: readonly string[];
   readonly chipSocket?: ChipPlace;
   readonly slot?: number;
+  readonly spareSlot?: readonly number[];
+  readonly makeKeys?: true;
+  readonly attestationSlot?: number;
+  readonly state?: string;
   readonly publishEvery: number;
   readonly lifetime: number;
   readonly firstRenewalAfter?: number;
@@ -64,7 +78,18 @@ export function addAgentCommand(program: Command): void {
         "in place of --key: a chip behind a socket signs, with the slot of --slot (default: 0)",
         parseChipPlace,
       )
-      .option("--slot <N>", "which of the keys signs (default: the first)", wholeNumber(0, 255))
+      .option("--slot <N>", "which of the keys signs (default: the first)", wholeNumber(0, 254))
+      .option(
+        "--spare-slot <N>",
+        "a key it may be told to switch to: of --key or of the chip; may be given twice",
+        repeatedSlot,
+      )
+      .option("--make-keys", "make new keys in the chip's spare slots when told to, and offer them")
+      .option("--attestation-slot <N>", "the slot that attests them (default: 1)", wholeNumber(0, 15))
+      .option(
+        "--state <DIR>",
+        "folder for what outlives a restart: which key is in use (default: nothing does)",
+      )
       .option("--publish-every <SECONDS>", "time between two messages", seconds(0.01, 86_400), 1)
       .option("--lifetime <DURATION>", "lifetime of its tokens, such as 60s or 1h", durationSeconds, 3_600)
       .option(
@@ -120,7 +145,7 @@ async function runAgent(flags: AgentFlags, command: Command): Promise<void> {
   const key = chosenKey(flags);
   const caPem = await readText(endpoints.ca);
   const timeOrder = agentTimeOrderOf(flags, endpoints);
-  const { agent, clock, release } = await createAgentWith(key, flags.outbox, timeOrder, output.remark, {
+  const { agent, clock, release } = await createAgentWith(key, flags, timeOrder, output.remark, {
     ...hostAndPort(endpoints.mqtts),
     caPem,
     ...registryOf(flags, endpoints),
@@ -234,10 +259,19 @@ async function runService(file: string, command: Command, stop: AbortSignal): Pr
   await runAgentService(parseAgentServiceSettings(await readText(file), dirname(resolve(file))), stop);
 }
 
-/** What signs: a key file, or a slot of a chip. */
-type ChosenKey =
-  | { readonly kind: "file"; readonly file: string; readonly slot?: number }
-  | { readonly kind: "chip"; readonly place: ChipPlace; readonly slot: number };
+/** What signs: a slot of key files or of a chip, and those it may be told to switch to. */
+type ChosenKey = { readonly spareSlots: readonly number[] } & (
+  | { readonly kind: "file"; readonly files: readonly KeyFile[]; readonly slot?: number }
+  | {
+      readonly kind: "chip";
+      readonly place: ChipPlace;
+      readonly slot: number;
+      /** Absent: no keys are made. */
+      readonly attestationSlot?: number;
+    }
+);
+
+type KeyFile = ReturnType<typeof splitKeyFlag>;
 
 interface ReadyAgent {
   readonly agent: Agent;
@@ -246,19 +280,20 @@ interface ReadyAgent {
   release(): Promise<void>;
 }
 
-/** The agent, put together here from its ports: only this program knows which signer and which clock this machine has. */
+/** The agent, put together here from its ports: only this program knows which signers and which clock this machine has. */
 async function createAgentWith(
   key: ChosenKey,
-  outboxFolder: string | undefined,
+  folders: Pick<AgentFlags, "state" | "outbox">,
   timeOrder: AgentTimeOrder | undefined,
   remark: (text: string) => void,
   options: AgentOptions & TlsTarget,
 ): Promise<ReadyAgent> {
-  const [node, { createAgent, timeWords }] = await Promise.all([
-    import("@mayfly/device/node"),
-    import("@mayfly/device"),
-  ]);
-  const signer = await openSigner(key, node.createSoftwareSigner);
+  const [device, node] = await Promise.all([import("@mayfly/device"), import("@mayfly/device/node")]);
+  const { keys, maker, close } = key.kind === "file" ? await readSigners(key.files) : await openSigners(key);
+  const files = folders.state === undefined ? undefined : node.openFileStore(folders.state);
+  const store = files ?? device.createMemoryStore();
+  const [first] = keys;
+  if (first === undefined) throw new CommandFailure("usage", "no key is named; give --key FILE:SLOT");
   let agent: Agent | undefined;
   const opened =
     timeOrder === undefined
@@ -267,64 +302,100 @@ async function createAgentWith(
           timeOrder,
           () => agent?.status().state === "connected",
           (event) => remark(`clock: ${JSON.stringify(event)}`),
+          store,
         );
   const ports = {
     clock: node.nodeClock,
     timers: node.nodeTimers,
     random: node.nodeRandom,
     sha256: node.nodeSha256,
-    signer: signer.signer,
+    signer:
+      keys.length === 1
+        ? first.signer
+        : device.createDeviceKeys(keys, { store, ...(maker === undefined ? {} : { maker }) }),
     time: opened?.time ?? node.nodeTime,
+    store,
     connect: node.createTlsConnect(options),
-    ...(outboxFolder === undefined ? {} : { outbox: node.openAgentOutbox(outboxFolder, options) }),
+    ...(folders.outbox === undefined ? {} : { outbox: node.openAgentOutbox(folders.outbox, options) }),
   };
   const bridge = `${options.host}:${options.port}`;
-  agent = createAgent(ports, { bridge, ...options, wire: node.nodeWire });
+  agent = device.createAgent(ports, { bridge, ...options, wire: node.nodeWire });
   const ready = {
     agent,
     async release() {
-      await opened?.close();
-      await signer.close();
+      opened?.close();
+      await close();
+      await files?.close();
     },
   };
   if (opened === undefined) return ready;
   opened.time.start();
-  return { ...ready, clock: () => timeWords(opened.time.status()) };
+  return { ...ready, clock: () => device.timeWords(opened.time.status()) };
 }
 
-interface OpenSigner {
-  readonly signer: AgentSigner;
+interface Signers {
+  readonly keys: readonly SlotSigner[];
+  readonly maker?: KeyMaker;
   close(): Promise<void>;
 }
 
-async function openSigner(
-  key: ChosenKey,
-  createSoftwareSigner: (pem: string) => AgentSigner,
-): Promise<OpenSigner> {
-  if (key.kind === "file")
-    return { signer: createSoftwareSigner(await readText(key.file)), close: async () => {} };
-  const { openLastingSigner } = await import("../host/chip.ts");
-  const signer = await openLastingSigner({ kind: "socket", ...key.place }, key.slot);
-  return { signer, close: () => signer.close() };
+async function readSigners(files: readonly KeyFile[]): Promise<Signers> {
+  const { createSoftwareSigner } = await import("@mayfly/device/node");
+  const keys: SlotSigner[] = [];
+  for (const { file, slot = 0 } of files)
+    keys.push({ slot, signer: createSoftwareSigner(await readText(file)) });
+  return { keys, close: async () => {} };
+}
+
+async function openSigners(key: Extract<ChosenKey, { kind: "chip" }>): Promise<Signers> {
+  const { place, slot, spareSlots, attestationSlot } = key;
+  const { openLastingSigners } = await import("../host/chip.ts");
+  const chip = await openLastingSigners({ kind: "socket", ...place }, [slot, ...spareSlots]);
+  if (attestationSlot === undefined) return chip;
+  const maker: KeyMaker = {
+    slots: spareSlots,
+    make: (spare, challenge) => chip.make({ slot: spare, attestationSlot, challenge }),
+  };
+  return { keys: chip.keys, maker, close: () => chip.close() };
 }
 
 function chosenKey(flags: AgentFlags): ChosenKey {
-  const { key: files, chipSocket: place } = flags;
+  const { key: files, chipSocket: place, spareSlot: spareSlots = [] } = flags;
   if (place !== undefined) {
     if (files !== undefined)
       throw new CommandFailure("usage", "--key and --chip-socket both name a key; give one");
     const slot = flags.slot ?? 0;
-    if (slot > 15) throw new CommandFailure("usage", `--slot ${slot} is none: a chip's slots are 0 to 15`);
-    return { kind: "chip", place, slot };
+    for (const one of [slot, ...spareSlots]) {
+      if (one > 15) throw new CommandFailure("usage", `slot ${one} is none: a chip's slots are 0 to 15`);
+    }
+    checkSlots([slot, ...spareSlots]);
+    const chip = { kind: "chip", place, slot, spareSlots } as const;
+    if (flags.makeKeys !== true) return chip;
+    if (spareSlots.length === 0) throw new CommandFailure("usage", "--make-keys needs a --spare-slot");
+    return { ...chip, attestationSlot: flags.attestationSlot ?? ATTESTATION_SLOT_DEFAULT };
   }
+  if (flags.makeKeys === true) throw new CommandFailure("usage", "--make-keys needs a chip: --chip-socket");
   if (files === undefined) {
     throw new CommandFailure("usage", "no key is named; give --key FILE:SLOT or --chip-socket PATH");
   }
   const keys = files.map(splitKeyFlag);
-  const key = flags.slot === undefined ? keys[0] : keys.find(({ slot }) => slot === flags.slot);
-  if (key === undefined)
-    throw new CommandFailure("usage", `no --key is for slot ${flags.slot}; write it as FILE:SLOT`);
-  return { kind: "file", ...key };
+  const find = (slot: number): KeyFile => {
+    const key = keys.find((one) => one.slot === slot);
+    if (key !== undefined) return key;
+    throw new CommandFailure("usage", `no --key is for slot ${slot}; write it as FILE:SLOT`);
+  };
+  const key = flags.slot === undefined ? keys[0] : find(flags.slot);
+  if (key === undefined) throw new CommandFailure("usage", "no key is named; give --key FILE:SLOT");
+  const chosen = [key, ...spareSlots.map(find)];
+  checkSlots(chosen.map(({ slot = 0 }) => slot));
+  return { kind: "file", files: chosen, spareSlots, ...(key.slot === undefined ? {} : { slot: key.slot }) };
+}
+
+function checkSlots(slots: readonly number[]): void {
+  if (slots.length > 3) throw new CommandFailure("usage", "a device has three keys at most");
+  if (new Set(slots).size < slots.length) {
+    throw new CommandFailure("usage", "--slot and --spare-slot name one slot twice");
+  }
 }
 
 /** `host:port`, an IPv6 host in brackets. */

@@ -20,6 +20,7 @@ import {
 import { wallSeconds } from "../host/clock.ts";
 import { parseKeyFlag } from "../key-flag.ts";
 import { formatFields, formatPayload, formatTable } from "../output.ts";
+import { describeInstruction } from "./device-instruct.ts";
 import { describeKeys, keyStatesOf } from "./device-keys.ts";
 
 const LISTED_DEFAULT = 1_000;
@@ -173,6 +174,16 @@ async function show(id: string, flags: RegistryCommandFlags): Promise<void> {
             .join(" "),
         ],
         ["tokens not before", details.tokensNotBefore],
+        [
+          "instruction",
+          details.instruction === undefined ? undefined : describeInstruction(details.instruction),
+        ],
+        [
+          "chip",
+          details.attestation === undefined
+            ? undefined
+            : `${details.attestation.chipSerial}, attests with slot ${details.attestation.slot}`,
+        ],
       ]),
       ...(details.keys.length === 0 ? ["no keys: it cannot connect"] : ["", describeKeys(details.keys)]),
     ].join("\n"),

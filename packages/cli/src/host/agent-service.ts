@@ -15,24 +15,26 @@ import {
   type AgentOptions,
   type AgentSigner,
   createAgent,
+  createDeviceKeys,
+  type KeyChoice,
   type OutboxStore,
   type SmallStore,
   type TimeEvent,
 } from "@mayfly/device";
 import type { FastifyInstance } from "fastify";
-import { type Logger, pino } from "pino";
+import { pino } from "pino";
 import { createAgentMetrics } from "../agent-service/agent-metrics.ts";
 import { CommandDesk } from "../agent-service/command-desk.ts";
 import { ConfigShelf, type ShelvedConfig } from "../agent-service/config-shelf.ts";
 import { EventLog } from "../agent-service/event-log.ts";
 import { createLocalApi } from "../agent-service/local-api.ts";
-import type { AgentServiceSettings, KeySettings, TimeSettings } from "../agent-service/settings.ts";
+import type { AgentServiceSettings, TimeSettings } from "../agent-service/settings.ts";
 import { describeStatus, type ServiceStatus } from "../agent-service/status-words.ts";
 import { CommandFailure } from "../failure.ts";
 import type { OpenTime } from "./agent-time.ts";
-import { openAwaitedSigner } from "./awaited-signer.ts";
 import { monotonicMillis, sleep } from "./clock.ts";
 import { readBytesIfThere, readText, writeSecret } from "./files.ts";
+import { openServiceKeys, type ServiceKeys } from "./service-keys.ts";
 import { createSystemdNotifier } from "./systemd-notify.ts";
 
 /** How long a service that was told to end waits for what is on its way. */
@@ -49,8 +51,9 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
   const events = new EventLog((level, facts) => log[level](facts), monotonicMillis);
 
   mkdirSync(settings.stateFolder, { recursive: true, mode: 0o700 });
-  const [signer] = await Promise.all(settings.keys.slice(0, 1).map((key) => openSigner(key, node, log)));
-  if (signer === undefined) throw new CommandFailure("settings_invalid", "keys must name at least one key");
+  const keys = await openServiceKeys(settings, ({ kind, ...facts }) =>
+    log[kind === "chip_missing" ? "error" : "info"]({ event: kind, ...facts }),
+  );
   const caPem = await readText(settings.bridge.ca);
 
   const commands = new CommandDesk(node.nodeTimers);
@@ -67,7 +70,7 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
     // A command waits for a program that asks for it, and only then has its minute.
     handlerSecondsMax: 3_600,
     wire: node.nodeWire,
-    slot: signer.slot,
+    slot: settings.keys[0]?.slot ?? 0,
   };
   const outbox = openOutbox(node, settings);
   const store = node.openFileStore(join(settings.stateFolder, "values"));
@@ -84,7 +87,7 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
       timers: node.nodeTimers,
       random: node.nodeRandom,
       sha256: node.nodeSha256,
-      signer: signer.signer,
+      signer: chooseKey(keys, store),
       time: clock?.time ?? node.nodeTime,
       connect: node.createTlsConnect({ ...settings.bridge, caPem }),
       store,
@@ -135,8 +138,9 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
   agent.stop();
   commands.close();
   config.close();
-  await Promise.all([api.close(), metricsListener?.close(), outbox.close(), signer.release()]);
-  await Promise.all([clock?.close(), store.close()]);
+  await Promise.all([api.close(), metricsListener?.close(), outbox.close(), keys.close()]);
+  clock?.close();
+  await store.close();
   rmSync(settings.api.socket, { force: true });
 }
 
@@ -211,26 +215,11 @@ function openOutbox(node: typeof import("@mayfly/device/node"), settings: AgentS
   }
 }
 
-interface OpenSigner {
-  readonly slot: number;
-  readonly signer: AgentSigner;
-  release(): Promise<void>;
-}
-
-async function openSigner(
-  key: KeySettings,
-  node: Pick<typeof import("@mayfly/device/node"), "createSoftwareSigner">,
-  log: Pick<Logger, "info" | "error">,
-): Promise<OpenSigner> {
-  if (key.kind === "file") {
-    const signer = node.createSoftwareSigner(await readText(key.file));
-    return { slot: key.slot, signer, release: async () => {} };
-  }
-  const { slot } = key;
-  const signer = await openAwaitedSigner({ kind: key.bus, ...key.place }, slot, ({ kind, ...facts }) =>
-    log[kind === "chip_missing" ? "error" : "info"]({ event: kind, slot, ...facts }),
-  );
-  return { slot, signer, release: () => signer.close() };
+/** One key is used for good; of several, which is in use is kept in the store. */
+function chooseKey({ keys, maker }: ServiceKeys, store: SmallStore): AgentSigner | KeyChoice {
+  const [first] = keys;
+  if (first !== undefined && keys.length === 1) return first.signer;
+  return createDeviceKeys(keys, { store, ...(maker === undefined ? undefined : { maker }) });
 }
 
 async function openConfigShelf(

@@ -9,46 +9,43 @@ import { pinsOf } from "./time-pins.ts";
 
 export interface OpenTime {
   readonly time: TimeKeeper;
-  /** Ends it, and lets go of bus and folder. */
-  close(): Promise<void>;
+  /** Ends it, and lets go of the bus. */
+  close(): void;
 }
 
 /**
  * @param told Of events; a line each in a log.
- * @param shared A store that somebody else opened and closes; without one, that of `stateFolder`.
+ * @param store What is known outlives a restart there, where it is one on the disk.
  * @throws {CommandFailure} key_unusable: a pin. Rejects with BusError, SmallStoreError, AgentOptionError.
  */
 export async function openAgentTime(
   order: AgentTimeOrder,
   isConnected: () => boolean,
   told: (event: TimeEvent) => void,
-  shared?: SmallStore,
+  store: SmallStore,
 ): Promise<OpenTime> {
-  const { ntp, signed, rtc, agingDiscipline, floorSeconds, stateFolder } = order;
+  const { ntp, signed, rtc, agingDiscipline, floorSeconds } = order;
   const node = await import("@mayfly/device/node");
   const pins =
     signed === undefined
       ? []
       : pinsOf(await readText(signed.pinFile), signed.pinFile).map(({ publicKey }) => hexDecode(publicKey));
   const bus = rtc === undefined ? undefined : lastingBus(rtc);
-  const own = stateFolder === undefined ? undefined : node.openFileStore(stateFolder);
-  const store = shared ?? own;
   const time = node.createNodeTimeKeeper({
     ...(ntp === undefined ? {} : { ntp }),
     ...(signed === undefined ? {} : { signed: { ...signed, pins } }),
     ...(agingDiscipline === undefined ? {} : { agingDiscipline }),
     ...(bus === undefined ? {} : { rtc: bus }),
-    ...(store === undefined ? {} : { store }),
+    store,
     ...(floorSeconds === undefined ? {} : { floorSeconds }),
     isConnected,
     tell: told,
   });
   return {
     time,
-    async close() {
+    close() {
       time.stop();
       bus?.close();
-      await own?.close();
     },
   };
 }

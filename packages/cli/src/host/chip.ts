@@ -4,6 +4,7 @@
  * The driver is loaded when a chip is used, so that commands without one start as fast as before.
  */
 import type { ChipTime, I2cBus } from "@mayfly/secure-element";
+import type { KeyAttestation } from "@mayfly/secure-element/provisioning";
 import type { Atecc608, SlotSigner } from "@mayfly/secure-element/signer";
 import { type ChipFlags, type ChipPlace, chipPlaceOf } from "../chip-flags.ts";
 import { monotonicMillis } from "./clock.ts";
@@ -88,8 +89,23 @@ export async function openSlotSigner(chip: Atecc608, slot: number): Promise<Slot
   return slotSigner(chip, { slot, keyId: (await readSlotKey(chip, slot)).keyId });
 }
 
-/** A signer for a program that runs on. */
-export interface LastingSigner extends SlotSigner {
+export interface MadeKey {
+  readonly signer: SlotSigner;
+  /** X‖Y. */
+  readonly publicKey: Uint8Array;
+  readonly attestation: KeyAttestation;
+}
+
+/** Signers of one chip, for a program that runs on. */
+export interface LastingSigners {
+  /** One for each slot, in the order given. */
+  readonly keys: readonly { readonly slot: number; readonly signer: SlotSigner }[];
+  /** Makes a key in a slot, where the chip's configuration lets it, and has the chip attest it. */
+  make(order: {
+    readonly slot: number;
+    readonly attestationSlot: number;
+    readonly challenge: Uint8Array;
+  }): Promise<MadeKey>;
   close(): Promise<void>;
 }
 
@@ -97,32 +113,47 @@ export interface LastingSigner extends SlotSigner {
  * As {@link openSlotSigner}, but a bus that went away is opened anew for the next signature: the one under way
  * rejects, and its caller tries again by rules of its own.
  */
-export async function openLastingSigner(
+export async function openLastingSigners(
   place: Parameters<typeof openChip>[0],
-  slot: number,
-): Promise<LastingSigner> {
-  const first = await openChip(place);
-  const { keyId } = await readSlotKey(first.chip, slot).catch(async (error: unknown) => {
-    // A bus that is left open would keep the next one who tries from the chip.
-    await first.close();
-    throw error;
-  });
-  let opened: OpenChip | undefined = first;
+  slots: readonly number[],
+): Promise<LastingSigners> {
+  let opened: OpenChip | undefined = await openChip(place);
   const close = async (): Promise<void> => {
     const last = opened;
     opened = undefined;
     await last?.close();
   };
-  return {
+  const withChip = async <T>(run: (chip: Atecc608) => Promise<T>): Promise<T> => {
+    opened ??= await openChip(place);
+    try {
+      return await run(opened.chip);
+    } catch (error) {
+      if (isBusGone(error)) await close();
+      throw error;
+    }
+  };
+  const signerOf = (slot: number, keyId: string): SlotSigner => ({
     keyId,
-    async signDigest(digest) {
-      opened ??= await openChip(place);
-      try {
-        return await opened.chip.signDigest(slot, digest);
-      } catch (error) {
-        if (isBusGone(error)) await close();
-        throw error;
-      }
+    signDigest: (digest) => withChip((chip) => chip.signDigest(slot, digest)),
+  });
+  const { chip } = opened;
+  const keys: { slot: number; signer: SlotSigner }[] = [];
+  try {
+    for (const slot of slots) {
+      keys.push({ slot, signer: signerOf(slot, (await readSlotKey(chip, slot)).keyId) });
+    }
+  } catch (error) {
+    // A bus that is left open would keep the next one who tries from the chip.
+    await close();
+    throw error;
+  }
+  return {
+    keys,
+    async make(order) {
+      const { attestKey } = await import("@mayfly/secure-element/provisioning");
+      const attestation = await withChip((chip) => attestKey(chip, { ...order, key: "new" }));
+      const { publicKey } = attestation;
+      return { signer: signerOf(order.slot, publicKeyOfPoint(publicKey).keyId), publicKey, attestation };
     },
     close,
   };

@@ -14,6 +14,8 @@ import type {
   DeviceKey,
   DeviceKeyChange,
   DeviceKeyCreation,
+  InstructionOrderInput,
+  InstructionView,
   RegistryChangeInput,
   RegistryCreation,
   RegistryDetails,
@@ -90,6 +92,8 @@ export interface AdminClient {
   listDeviceKeys(at: DevicePath): Promise<readonly DeviceKey[]>;
   addDeviceKey(at: DevicePath, key: DeviceKeyCreation): Promise<DeviceKey>;
   changeDeviceKey(at: DevicePath, keyId: string, change: DeviceKeyChange): Promise<DeviceKey>;
+  /** Resolves when the device has the instruction, or the device's Session keeps it. */
+  instructDevice(at: DevicePath, order: InstructionOrderInput): Promise<InstructionView>;
 
   /** @param versionToUpdate Must be the current version; absent: whatever it is. */
   modifyConfig(at: DevicePath, binaryData: Uint8Array, versionToUpdate?: string): Promise<DeviceConfig>;
@@ -180,6 +184,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     listDeviceKeys: async (at) =>
       (await call<{ keys: DeviceKey[] }>("GET", `mayfly/v1/${devicePath(at)}/keys`)).keys,
     addDeviceKey: (at, key) => call("POST", `mayfly/v1/${devicePath(at)}/keys`, key),
+    instructDevice: (at, order) => call("POST", `mayfly/v1/${devicePath(at)}:instruct`, order),
     changeDeviceKey: (at, keyId, change) => call("PATCH", `mayfly/v1/${keyPath(at, keyId)}`, change),
 
     modifyConfig: (at, binaryData, versionToUpdate) =>

@@ -7,6 +7,7 @@ export type { CanonicalStatus, ErrorBody } from "./error.ts";
 export { AdminApiError, canonicalStatuses, isCanonicalStatus, parseErrorBody } from "./error.ts";
 export { JSON_LINE_BYTES_MAX, readJsonLines } from "./json-lines.ts";
 export type {
+  AttestationView,
   AuthenticationAttempt,
   AuthenticationEvidence,
   AuthenticationLog,
@@ -16,6 +17,8 @@ export type {
   DeviceKey,
   DeviceKeyChange,
   DeviceKeyCreation,
+  InstructionOrderInput,
+  InstructionView,
   PolicyInput,
   RegistryChangeInput,
   RegistryCreation,

@@ -4,6 +4,7 @@
  * Registry policy and retention, keys with their states, sessions. Instants are RFC 3339 text and counts plain
  * numbers, as in `resources.ts`; lists never leave an empty one out.
  */
+import type { InstructionOutcome } from "../instruction/instruction-result.ts";
 import type { KeyState } from "../token/key-state.ts";
 import type { RegistryPolicy } from "../token/policy.ts";
 import type { Authenticity, TokenErrorCode } from "../token/token-error.ts";
@@ -92,11 +93,53 @@ export interface DeviceDetails {
   readonly keys: readonly DeviceKey[];
   /** Tokens issued before this instant are refused. */
   readonly tokensNotBefore?: string;
+  /** The last one it was given. */
+  readonly instruction?: InstructionView;
+  readonly attestation?: AttestationView;
+}
+
+/** What a device is to do about its keys. */
+export type InstructionOrderInput = (
+  | { readonly scope: "use-key"; readonly slot: number }
+  | { readonly scope: "use-key"; readonly keyId: string }
+  | { readonly scope: "offer-key"; readonly slot: number }
+) & {
+  /** 1 s to 90 days; default an hour. */
+  readonly lifetimeSeconds?: number;
+  /** 1 to 64 of letters, digits, `-` and `_`. */
+  readonly campaign?: string;
+};
+
+export interface InstructionView {
+  /** Grows with each instruction of the device. */
+  readonly number: number;
+  readonly scope: "use-key" | "offer-key";
+  readonly slot?: number;
+  readonly keyId?: string;
+  readonly campaign?: string;
+  readonly issueTime: string;
+  readonly expirationTime: string;
+  /** What the device said came of it. That a key is in use is proved by its `lastUsedTime`. */
+  readonly outcome?: InstructionOutcome;
+  readonly outcomeTime?: string;
+  /** What was made of the key it offered. */
+  readonly offer?: string;
+}
+
+/** The chip that may attest keys of a device. */
+export interface AttestationView {
+  /** 18 lower-case hexadecimal digits. */
+  readonly chipSerial: string;
+  /** Slot of the attestation key, 0 to 15. */
+  readonly slot: number;
+  /** Its public key: P-256, PEM. */
+  readonly key: string;
 }
 
 export interface DeviceDetailsChange {
   /** `null` clears. */
   readonly tokensNotBefore?: string | null;
+  readonly attestation?: AttestationView | null;
 }
 
 /** The live session of a device, or that there is none. */

@@ -4,6 +4,16 @@
 export { type JwtClaims, type Leniency, numericDateMax } from "./claims.ts";
 export { type TokenType, tokenBytesMax } from "./jws.ts";
 export {
+  type KeyOffer,
+  keyOfferBytesMax,
+  keyOfferType,
+  type OfferAttestation,
+  type OfferExpectation,
+  type OfferedKey,
+  stateKeyOffer,
+  verifyKeyOffer,
+} from "./key-offer.ts";
+export {
   type CandidateKey,
   findKeyRefusal,
   type KeyRefusal,

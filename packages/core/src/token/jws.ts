@@ -22,7 +22,7 @@ import { TokenError } from "./token-error.ts";
 export const tokenBytesMax = 8192;
 
 /** The types a JWS of ours may have; every verifier insists on its own. */
-export type TokenType = "JWT" | "mayfly-possession+jwt";
+export type TokenType = "JWT" | "mayfly-possession+jwt" | "mayfly-key-offer+jwt";
 
 export interface JwsParts {
   readonly header: JsonMembers;

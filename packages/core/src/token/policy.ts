@@ -35,6 +35,11 @@ export interface TokenPolicy {
 export interface RegistryPolicy extends TokenPolicy {
   /** A public key already registered for another device of the project. */
   readonly duplicateKeys: "refuse" | "report";
+  /**
+   * Keys a device has made by itself: none; those its registered chip attests; also those that its active key alone
+   * vouches for. Each becomes pending, no more.
+   */
+  readonly keyOffers: "refuse" | "attested" | "vouch";
   /** May a Session outlive its Network Connection (MQTT 5.0 §3.1.2.4)? */
   readonly keepSessions: boolean;
   /** Longest life of a Network Connection: 60 to 31,536,000 (a year). */
@@ -58,6 +63,7 @@ export const policyPresets: Readonly<Record<TokenPolicy["preset"], RegistryPolic
     looseBase64: false,
     pendingKeys: "verify",
     duplicateKeys: "refuse",
+    keyOffers: "refuse",
     keepSessions: true,
     // Renewal happens inside the session; a week still drains what a crash of the peer left behind.
     connectionMaxSeconds: 7 * day,
@@ -74,6 +80,7 @@ export const policyPresets: Readonly<Record<TokenPolicy["preset"], RegistryPolic
     looseBase64: true,
     pendingKeys: "verify",
     duplicateKeys: "report",
+    keyOffers: "refuse",
     keepSessions: false,
     connectionMaxSeconds: day,
     idleMaxSeconds: 1200,
@@ -108,6 +115,7 @@ const rules = {
   looseBase64: "boolean",
   pendingKeys: ["verify", "refuse"],
   duplicateKeys: ["refuse", "report"],
+  keyOffers: ["refuse", "attested", "vouch"],
   keepSessions: "boolean",
   connectionMaxSeconds: [60, 365 * day],
   idleMaxSeconds: [10, day],

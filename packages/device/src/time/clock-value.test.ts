@@ -64,6 +64,16 @@ test("what is written is what is read", () => {
   );
 });
 
+test("a device without a clock chip keeps its floor, and a chip that is added begins with nothing", () => {
+  const read = decodeClockValue(encodeClockValue(1_800_000_000, undefined));
+
+  assert.equal(read?.floorSeconds, 1_800_000_000);
+  assert.deepEqual(
+    [read?.ledger.record, read?.ledger.rate, read?.ledger.fit.samples],
+    [undefined, undefined, 0],
+  );
+});
+
 test("every truncation and every flipped bit reads as nothing", () => {
   const bytes = encodeClockValue(1_800_000_000, full);
   assert.equal(bytes.length, clockValueBytes);

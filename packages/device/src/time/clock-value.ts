@@ -35,8 +35,9 @@ export interface ClockValue {
   readonly ledger: RtcLedgerState;
 }
 
-export function encodeClockValue(floorSeconds: NumericDate, ledger: RtcLedgerState): Uint8Array {
-  const { record, rate, trimmedSeconds, fit } = ledger;
+/** @param ledger undefined: a device without a clock chip. */
+export function encodeClockValue(floorSeconds: NumericDate, ledger: RtcLedgerState | undefined): Uint8Array {
+  const { record, rate, trimmedSeconds, fit } = ledger ?? {};
   const bytes = new Uint8Array(clockValueBytes);
   const view = new DataView(bytes.buffer);
   bytes[0] = version;
@@ -52,7 +53,7 @@ export function encodeClockValue(floorSeconds: NumericDate, ledger: RtcLedgerSta
   view.setFloat64(34, rate?.ppm ?? 0);
   view.setFloat64(42, rate?.boundPpm ?? 0);
   view.setFloat64(50, trimmedSeconds ?? 0);
-  bytes.set(fit.bytes, fitAt);
+  if (fit !== undefined) bytes.set(fit.bytes, fitAt);
   view.setUint32(sumAt, fnv1a(bytes, sumAt));
   return bytes;
 }

@@ -49,7 +49,11 @@ export class KeptClock {
   }
 
   /** @returns Whether it is kept; without a store nothing is, and nobody minds. */
-  async write(floorSeconds: NumericDate, ledger: RtcLedgerState, nowMillis: number): Promise<boolean> {
+  async write(
+    floorSeconds: NumericDate,
+    ledger: RtcLedgerState | undefined,
+    nowMillis: number,
+  ): Promise<boolean> {
     this.#dueMillis = nowMillis + storeEveryMillis;
     if (this.#store === undefined) return true;
     this.#isBusy = true;

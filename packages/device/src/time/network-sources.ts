@@ -24,7 +24,7 @@ export type NtpRound =
 
 /** The bridge's signature under a time; `SignedTimeClient` is such a source. */
 export interface SignedSource {
-  /** @param settle Told once, never synchronously, within 20 s. */
+  /** @param settle Told once, never synchronously, within 20 s and what the verifier takes. */
   ask(settle: (answer: SignedAnswer) => void): void;
   stop(): void;
 }

@@ -13,6 +13,7 @@ import { carried } from "./carried-sample.ts";
 import type { Ds3231AgingAnswer, Ds3231Reading, Ds3231SetAnswer } from "./ds3231/ds3231.ts";
 import type { RtcLedger } from "./rtc-ledger.ts";
 import type { TimeSample } from "./time-sample.ts";
+import type { RtcStatus } from "./time-status.ts";
 import type { Basis } from "./trust-rules.ts";
 
 /** A clock chip; `Ds3231` is one. Nothing rejects, and each answer comes within seconds. */
@@ -51,7 +52,7 @@ export const asideMillis = 24 * 3_600_000;
 
 export class RtcKeeper {
   readonly #chip: ClockChip;
-  readonly #ledger: RtcLedger;
+  readonly ledger: RtcLedger;
   readonly #aging: "on" | "off";
   readonly #monotonicPpm: number;
   #last: Extract<Ds3231Reading, { kind: "read" }> | undefined;
@@ -69,17 +70,21 @@ export class RtcKeeper {
     settings: { readonly aging: "on" | "off"; readonly monotonicPpm: number },
   ) {
     this.#chip = chip;
-    this.#ledger = ledger;
+    this.ledger = ledger;
     this.#aging = settings.aging;
     this.#monotonicPpm = settings.monotonicPpm;
   }
 
-  get temperatureC(): number | undefined {
-    return this.#last?.temperatureC;
-  }
-
-  get aging(): number | undefined {
-    return this.#last?.aging;
+  get status(): RtcStatus {
+    const { ppm, boundPpm } = this.ledger.rateInForce;
+    const last = this.#last;
+    return {
+      state: this.state,
+      driftPpm: ppm,
+      driftBoundPpm: boundPpm,
+      ...(this.trouble === undefined ? undefined : { trouble: this.trouble }),
+      ...(last === undefined ? undefined : { temperatureC: last.temperatureC, aging: last.aging }),
+    };
   }
 
   /** Reads the chip. @param reference What it is compared with, where a source just had the time. */
@@ -97,15 +102,15 @@ export class RtcKeeper {
     this.#last = reading;
     this.trouble = undefined;
     if (reading.isOscillatorStopped) {
-      const had = this.#ledger.record !== undefined;
-      this.#ledger.stopped();
+      const had = this.ledger.record !== undefined;
+      this.ledger.stopped();
       this.state = "stopped";
       this.isSetWanted ||= reference !== undefined;
       return had ? { kind: "lost" } : { kind: "none" };
     }
     if (reference !== undefined) this.#compare(reading, reference);
-    const sample = this.#ledger.timeOf(reading.sample);
-    const basis = this.#ledger.record?.basis;
+    const sample = this.ledger.timeOf(reading.sample);
+    const basis = this.ledger.record?.basis;
     if (sample === undefined || basis === undefined) {
       this.state = "no_record";
       return { kind: "none" };
@@ -118,7 +123,7 @@ export class RtcKeeper {
   prepareSet(good: Reference): void {
     const shown = this.#last;
     const isTime = shown !== undefined && !shown.isOscillatorStopped;
-    this.#ledger.widen(good.sample, isTime ? this.#at(shown.sample, good.sample) : undefined, good.basis);
+    this.ledger.widen(good.sample, isTime ? this.#at(shown.sample, good.sample) : undefined, good.basis);
   }
 
   async set(good: Reference): Promise<void> {
@@ -128,32 +133,32 @@ export class RtcKeeper {
       this.trouble = answer.because;
       // Tried again at the next reference, not before.
       this.isSetWanted = false;
-      this.#ledger.stopped();
+      this.ledger.stopped();
       return;
     }
     this.isSetWanted = false;
     this.state = "good";
     this.trouble = undefined;
-    this.#ledger.wasSet(answer.sample, this.#at(good.sample, answer.sample), good.basis);
+    this.ledger.wasSet(answer.sample, this.#at(good.sample, answer.sample), good.basis);
   }
 
   /** Trims the aging offset where that is switched on and due. */
   async trim(now: number): Promise<void> {
     const last = this.#last;
     if (last === undefined || last.isOscillatorStopped) return;
-    const { trimmedSeconds, fit } = this.#ledger;
+    const { trimmedSeconds, fit } = this.ledger;
     const { aging } = last;
     const decision = decideAging(this.#aging, { aging, now, trimmedSeconds, drift: fit.estimate() });
     if (decision.kind !== "trim") return;
     const answer = await this.#chip.setAging(decision.to);
     if (answer.kind === "unusable") return;
-    this.#ledger.trimmed((decision.to - decision.from) * agingStepPpm, now);
+    this.ledger.trimmed((decision.to - decision.from) * agingStepPpm, now);
     this.#last = { ...last, aging: decision.to };
   }
 
   /** What it showed cannot be, if the monotonic clock is right; so its record is worth nothing. */
   contradicted(nowMillis: number): void {
-    this.#ledger.contradicted();
+    this.ledger.contradicted();
     this.state = "no_record";
     if (nowMillis - this.#contradictedMillis < asideMillis) {
       this.state = "aside";
@@ -164,8 +169,8 @@ export class RtcKeeper {
 
   #compare(reading: Extract<Ds3231Reading, { kind: "read" }>, { sample, basis }: Reference): void {
     const reference = this.#at(sample, reading.sample);
-    this.#ledger.compared(reading.sample, reference, basis, reading.temperatureC);
-    this.isSetWanted ||= this.#ledger.isAstray(reading.sample.seconds - reference.seconds);
+    this.ledger.compared(reading.sample, reference, basis, reading.temperatureC);
+    this.isSetWanted ||= this.ledger.isAstray(reading.sample.seconds - reference.seconds);
   }
 
   #at(sample: TimeSample, { atMillis }: TimeSample): TimeSample {

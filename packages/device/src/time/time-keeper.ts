@@ -33,7 +33,7 @@ import { NetworkSources, type NtpSource, type SignedSource } from "./network-sou
 import { type ClockChip, type Reference, RtcKeeper, type RtcNews, type RtcState } from "./rtc-keeper.ts";
 import { RtcLedger, rtcPpmDefault } from "./rtc-ledger.ts";
 import type { TimeSample } from "./time-sample.ts";
-import type { RtcStatus, TimeEvent, TimeStatus } from "./time-status.ts";
+import type { TimeEvent, TimeStatus } from "./time-status.ts";
 import { waitingWords } from "./time-words.ts";
 import type { Basis, Decision, SourceKind } from "./trust-rules.ts";
 
@@ -93,7 +93,6 @@ class Keeper implements TimeKeeper {
   readonly #ports: TimeKeeperPorts;
   readonly #settings: BeliefSettings;
   readonly #kept: KeptClock;
-  readonly #ledger: RtcLedger;
   readonly #rtc: RtcKeeper | undefined;
   readonly #network: NetworkSources;
   readonly #correction: Correction;
@@ -114,9 +113,12 @@ class Keeper implements TimeKeeper {
     const { monotonicPpm } = this.#settings;
     this.#kept = new KeptClock(ports.store);
     const { value } = this.#kept;
-    this.#ledger = new RtcLedger(inRange("rtcPpm", options.rtcPpm ?? rtcPpmDefault, 1, 100), value?.ledger);
-    const aging = options.agingDiscipline ?? "off";
-    if (ports.rtc !== undefined) this.#rtc = new RtcKeeper(ports.rtc, this.#ledger, { aging, monotonicPpm });
+    const rtcPpm = inRange("rtcPpm", options.rtcPpm ?? rtcPpmDefault, 1, 100);
+    if (ports.rtc !== undefined) {
+      const ledger = new RtcLedger(rtcPpm, value?.ledger);
+      const aging = options.agingDiscipline ?? "off";
+      this.#rtc = new RtcKeeper(ports.rtc, ledger, { aging, monotonicPpm });
+    }
     this.#isRtcRead = this.#rtc === undefined;
     this.#network = new NetworkSources(ports, () => this.#now(), {
       told: (source, sample) => this.#told(source, sample),
@@ -186,7 +188,7 @@ class Keeper implements TimeKeeper {
       ...(basis === undefined ? undefined : { basis }),
       floorSeconds,
       ...this.#network.last,
-      ...(this.#rtc === undefined ? undefined : { rtc: rtcStatus(this.#rtc, this.#ledger) }),
+      ...(this.#rtc === undefined ? undefined : { rtc: this.#rtc.status }),
       storeWrites: this.#kept.writes,
     };
   }
@@ -287,7 +289,7 @@ class Keeper implements TimeKeeper {
 
   async #write(): Promise<boolean> {
     this.#belief = withFloorRaised(this.#belief, this.#now(), this.#settings);
-    const isKept = await this.#kept.write(this.#belief.floorSeconds, this.#ledger, this.#now());
+    const isKept = await this.#kept.write(this.#belief.floorSeconds, this.#rtc?.ledger, this.#now());
     if (!isKept) this.#tell({ kind: "store_failed" });
     return isKept;
   }
@@ -355,27 +357,14 @@ class Keeper implements TimeKeeper {
     return reference;
   }
 
-  #tellRtc({ state, trouble }: RtcKeeper): void {
+  #tellRtc({ state, trouble, ledger }: RtcKeeper): void {
     if (state !== this.#rtcStateTold)
       this.#tell({ kind: "rtc", state, ...(trouble === undefined ? undefined : { trouble }) });
     this.#rtcStateTold = state;
-    if (this.#ledger.isDriftAlarming && !this.#isDriftTold)
-      this.#tell({ kind: "drift_alert", ...this.#ledger.rateInForce });
-    this.#isDriftTold = this.#ledger.isDriftAlarming;
+    if (ledger.isDriftAlarming && !this.#isDriftTold)
+      this.#tell({ kind: "drift_alert", ...ledger.rateInForce });
+    this.#isDriftTold = ledger.isDriftAlarming;
   }
-}
-
-function rtcStatus(rtc: RtcKeeper, ledger: RtcLedger): RtcStatus {
-  const { ppm, boundPpm } = ledger.rateInForce;
-  const { state, trouble, temperatureC, aging } = rtc;
-  return {
-    state,
-    driftPpm: ppm,
-    driftBoundPpm: boundPpm,
-    ...(trouble === undefined ? undefined : { trouble }),
-    ...(temperatureC === undefined ? undefined : { temperatureC }),
-    ...(aging === undefined ? undefined : { aging }),
-  };
 }
 
 function settingsOf(options: TimeKeeperOptions): BeliefSettings {

@@ -9,6 +9,7 @@ const settings = { firstRenewalAfterSeconds: undefined, pauseMillis: 5_500 };
 
 /** Minted at 10 s of the monotonic clock, which is 1,000,000 s of our wall clock. */
 const token: DeviceToken = {
+  keyId: "key-1",
   text: "a.b.c",
   iat: 1_000_000,
   exp: 1_003_600,

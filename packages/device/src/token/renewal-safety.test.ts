@@ -48,9 +48,9 @@ function mint(clock: DeviceClock, lifetimeSeconds: number): Promise<MintAnswer> 
         },
       },
       sha256: { digest: () => new Uint8Array(32) },
-      signer: { keyId: "k", signDigest: async () => new Uint8Array(64).fill(1) },
       time: timeOf(clock),
     },
+    { signer: { keyId: "k", signDigest: async () => new Uint8Array(64).fill(1) } },
     { project: "p", devicePath: "projects/p/locations/l/registries/r/devices/d", lifetimeSeconds },
   );
   return new Promise((resolve) => keeper.mint(resolve));

@@ -29,13 +29,13 @@ function arrange(signer: AgentSigner, readiness: Readiness = exact) {
         },
       },
       sha256: { digest: (bytes) => createHash("sha256").update(bytes).digest() },
-      signer,
       time: {
         readiness: () => readiness,
         uncertaintySecondsAt: () => (readiness.kind === "ready" ? readiness.uncertaintySeconds : 0),
         correct: () => {},
       },
     },
+    { signer },
     { project: "p", devicePath, lifetimeSeconds: 3600 },
   );
   const runTimers = (): void => {

@@ -10,6 +10,7 @@
 import type { CancelTimer, NumericDate } from "@mayfly/core";
 import { mintDeviceToken, tokenClaimsFor } from "@mayfly/core/token";
 import type { AgentPorts, AgentSigner } from "../ports.ts";
+import { digestSigner } from "./digest-signer.ts";
 import { isWorthMinting, safeUntilMillis } from "./renewal.ts";
 
 /** How long a signer may take. A chip needs 0.1 s; a bus that hangs is given up. */
@@ -18,6 +19,8 @@ export const signMillisMax = 10_000;
 export interface DeviceToken {
   /** JWS Compact Serialization. A bearer secret until it expires: never in a log. */
   readonly text: string;
+  /** Of the key that signed it. */
+  readonly keyId: string;
   readonly iat: NumericDate;
   readonly exp: NumericDate;
   /** The monotonic instants of minting and of `exp`: a later step of the wall clock does not move them. */
@@ -47,9 +50,14 @@ export interface TokenKeeper {
   cancel(): void;
 }
 
-type KeeperPorts = Pick<AgentPorts, "clock" | "timers" | "sha256" | "signer" | "time">;
+/** Whoever knows which key signs. */
+export interface SignerNow {
+  readonly signer: AgentSigner;
+}
 
-export function createTokenKeeper(ports: KeeperPorts, order: TokenOrder): TokenKeeper {
+type KeeperPorts = Pick<AgentPorts, "clock" | "timers" | "sha256" | "time">;
+
+export function createTokenKeeper(ports: KeeperPorts, keys: SignerNow, order: TokenOrder): TokenKeeper {
   let generation = 0;
   let cancelDeadline: CancelTimer | undefined;
 
@@ -97,11 +105,13 @@ export function createTokenKeeper(ports: KeeperPorts, order: TokenOrder): TokenK
     cancelDeadline = ports.timers.after(signMillisMax, () =>
       settle({ kind: "failed", because: "the signer did not answer in time" }),
     );
-    signWith(ports.signer, ports, claims).then(
+    const { signer } = keys;
+    const by = digestSigner(signer, ports.sha256);
+    mintDeviceToken(claims, by.signer, by.sha256).then(
       (text) =>
         settle({
           kind: "minted",
-          token: { text, iat, exp, mintedMillis, expiresMillis, safeMillis },
+          token: { text, keyId: signer.keyId, iat, exp, mintedMillis, expiresMillis, safeMillis },
         }),
       (error: unknown) => settle({ kind: "failed", because: nameOf(error) }),
     );
@@ -113,19 +123,6 @@ export function createTokenKeeper(ports: KeeperPorts, order: TokenOrder): TokenK
 function tooUncertain(uncertaintySeconds: number, lifetimeSeconds: number): string {
   const off = Math.ceil(uncertaintySeconds);
   return `the clock may be off by ${off} s, too much for tokens of ${lifetimeSeconds} s`;
-}
-
-type Claims = ReturnType<typeof tokenClaimsFor>;
-
-async function signWith(
-  signer: AgentSigner,
-  ports: Pick<AgentPorts, "sha256">,
-  claims: Claims,
-): Promise<string> {
-  if ("signDigest" in signer) return mintDeviceToken(claims, signer, ports.sha256);
-  // A signer of messages hashes by itself: the whole signing input takes the digest's place.
-  const whole = { keyId: signer.keyId, signDigest: (message: Uint8Array) => signer.signMessage(message) };
-  return mintDeviceToken(claims, whole, { digest: (message) => message });
 }
 
 // A signer's message could quote anything; its class and code say enough for a log.

@@ -7,7 +7,13 @@
  */
 import type { AgentPorts, TimeHint } from "../ports.ts";
 import { ClockDoubt, clockAheadSeconds, mayBeForTime, type TokenRefusalFacts } from "./clock-doubt.ts";
-import { createTokenKeeper, type MintAnswer, type TokenKeeper, type TokenOrder } from "./token-keeper.ts";
+import {
+  createTokenKeeper,
+  type MintAnswer,
+  type SignerNow,
+  type TokenKeeper,
+  type TokenOrder,
+} from "./token-keeper.ts";
 
 export type SupplyAnswer =
   | MintAnswer
@@ -23,12 +29,13 @@ export class TokenSupply {
 
   /** @param clockAsked Told when the clock has answered, before anything is signed. */
   constructor(
-    ports: Pick<AgentPorts, "clock" | "timers" | "sha256" | "signer" | "time">,
+    ports: Pick<AgentPorts, "clock" | "timers" | "sha256" | "time">,
+    keys: SignerNow,
     order: TokenOrder,
     clockAsked: (outcome: "corrected" | "unchanged") => void,
   ) {
     this.#ports = ports;
-    this.#keeper = createTokenKeeper(ports, order);
+    this.#keeper = createTokenKeeper(ports, keys, order);
     this.#doubt = new ClockDoubt(ports);
     this.#clockAsked = clockAsked;
   }

@@ -6,6 +6,7 @@
  * taken become durable and be acknowledged, then close the stores.
  */
 import type { Server } from "node:tls";
+import { formatDeviceName } from "@mayfly/core";
 import type { FastifyInstance } from "fastify";
 import { type Logger, pino } from "pino";
 import { openSqliteBackbone } from "../backbone/sqlite/index.ts";
@@ -13,6 +14,7 @@ import { createAdminApi } from "../http/admin-api.ts";
 import { createDeviceApi } from "../http/device-api.ts";
 import type { HealthCheck } from "../http/health.ts";
 import { type Bridge, createBridge } from "../mqtt/bridge.ts";
+import { createKeyReports } from "../registry/key-offers.ts";
 import type { RegistryRef } from "../registry/model.ts";
 import { createPlaces } from "../registry/places.ts";
 import { createRegistryService } from "../registry/service.ts";
@@ -137,14 +139,34 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const metrics = createMetrics({ clock: systemClock });
     undo.push(() => metrics.close());
     const observer = combineObservers(metrics.observer, createLogObserver(log, systemClock.monotonicMillis));
+    const keyParser = createNodeKeyParser();
+    const verifier = createNodeKeyVerifier();
+    const service = createRegistryService({
+      store,
+      keyParser,
+      clock,
+      random: systemRandom,
+      places: createPlaces({
+        projects: options.projects,
+        ...(options.locations === undefined ? {} : { locations: options.locations }),
+      }),
+    });
+    const keyReports = createKeyReports({
+      ...service,
+      ...{ store, keyParser, verifier, clock },
+      sha256: nodeSha256,
+      judged: (device, verdict, key) =>
+        log.info({ event: "key_offer", device: formatDeviceName(device), verdict, key }),
+    });
     const bridge = createBridge(
       {
         ...system,
         registry: store,
         backbone,
-        verifier: createNodeKeyVerifier(),
+        verifier,
         observer,
         testimony: clock,
+        keyReports,
       },
       { connectionMax: options.connectionMax ?? connectionMaxDefault },
     );
@@ -162,20 +184,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     metrics.watch({ bridge, store, backbone, selfClock: clock, signedTime });
 
     let serving = false;
-    const service = createRegistryService({
-      store,
-      keyParser: createNodeKeyParser(),
-      clock,
-      places: createPlaces({
-        projects: options.projects,
-        ...(options.locations === undefined ? {} : { locations: options.locations }),
-      }),
-    });
     const onInternalError = internalErrorLogger(log);
     const adminApi = createAdminApi(
       {
         service,
-        keyParser: createNodeKeyParser(),
+        keyParser,
         store,
         backbone,
         bridge,

@@ -2,6 +2,7 @@
  * v1 routes of devices: the resource, its configs and states, commands.
  */
 import { isCommandSubfolder } from "@mayfly/core";
+import { isReservedCommand } from "@mayfly/core/instruction";
 import type { Bridge } from "../mqtt/bridge.ts";
 import {
   COMMAND_BYTES_MAX,
@@ -145,6 +146,9 @@ export function deviceRoutes(ports: {
         }
         if (subfolder !== "" && !isCommandSubfolder(subfolder)) {
           throw invalidField("subfolder", "A subfolder has at most 256 bytes and none of '+', '#' and NUL.");
+        }
+        if (isReservedCommand(subfolder)) {
+          throw invalidField("subfolder", "Subfolders of 'mayfly' are the server's own: see ':instruct'.");
         }
         const { project, location, registry, deviceId } = await devices.get(deviceOf(call));
         await sendCommand(

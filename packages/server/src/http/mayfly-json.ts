@@ -2,12 +2,20 @@
  * Mayfly's own resources between JSON and the domain: policy and retention, keys, device details, sessions.
  */
 import { formatRegistryName } from "@mayfly/core";
-import type { DeviceDetails, DeviceKey, RegistryDetails, SessionAnswer } from "@mayfly/core/admin";
+import type {
+  AttestationView,
+  DeviceDetails,
+  DeviceKey,
+  RegistryDetails,
+  SessionAnswer,
+} from "@mayfly/core/admin";
 import { type KeyState, policyPresets, type RegistryPolicy } from "@mayfly/core/token";
 import type { SessionView } from "../mqtt/bridge.ts";
-import type { DeviceKeyInput } from "../registry/devices.ts";
+import type { DeviceChange, DeviceKeyInput } from "../registry/devices.ts";
+import type { KeyParser } from "../registry/key-parser.ts";
 import type { KeyChange } from "../registry/key-set.ts";
 import {
+  type AttestationRecord,
   type DeviceActivity,
   type DeviceRecord,
   type EventRetention,
@@ -19,6 +27,7 @@ import { policyFrom, type RegistryInput } from "../registry/registries.ts";
 import type { RegistryPatch } from "../registry/store.ts";
 import { invalidField } from "./api-error.ts";
 import { formatDevice, readPublicKeyFormat } from "./device-json.ts";
+import { formatInstructionRecord } from "./instruction-json.ts";
 import {
   findInteger,
   findObject,
@@ -33,6 +42,7 @@ import { formatMillis, formatSeconds } from "./timestamps.ts";
 export const SLOT_MAX = 255;
 
 const policyMembers = Object.keys(policyPresets.strict);
+const chipSerialForm = /^[0-9a-f]{18}$/;
 const keyIdForm = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** `{id, policy?, retention?}`; the policy's base is `strict`. @throws {ApiError} INVALID_ARGUMENT */
@@ -159,22 +169,62 @@ export function formatKey(key: KeyRecord, activity: DeviceActivity): DeviceKey {
 }
 
 export function formatDeviceDetails(record: DeviceRecord): DeviceDetails {
-  const notBefore = record.tokensNotBeforeSeconds;
+  const { tokensNotBeforeSeconds: notBefore, instruction, attestation } = record;
   return {
     device: formatDevice(record),
     keys: record.keys.map((key) => formatKey(key, record.activity)),
     ...(notBefore === undefined ? {} : { tokensNotBefore: formatSeconds(notBefore) }),
+    ...(instruction === undefined ? {} : { instruction: formatInstructionRecord(instruction) }),
+    ...(attestation === undefined ? {} : { attestation: formatAttestation(attestation) }),
   };
 }
 
-/** `{tokensNotBefore}`; `null` or the epoch clears. @throws {ApiError} INVALID_ARGUMENT */
-export function readDeviceDetailsChange(body: unknown): { readonly tokensNotBeforeSeconds: number | null } {
-  const fields = readObject(body ?? {}, "", ["tokensNotBefore"]);
-  const isNull = typeof body === "object" && body !== null && Object.values(body).includes(null);
-  const seconds = isNull ? null : findTimeSeconds(fields, "tokensNotBefore");
-  if (seconds === undefined)
-    throw invalidField("tokens_not_before", "tokensNotBefore must be given, or null.");
-  return { tokensNotBeforeSeconds: seconds };
+function formatAttestation({ chipSerial, slot, pem }: AttestationRecord): AttestationView {
+  return { chipSerial, slot, key: pem };
+}
+
+/**
+ * `{tokensNotBefore?, attestation?}`, one of them at least; `null` (of the first also the epoch) clears.
+ * @throws {ApiError} INVALID_ARGUMENT @throws {KeyParseError} The attestation key is none.
+ */
+export function readDeviceDetailsChange(body: unknown, keyParser: Pick<KeyParser, "parseKey">): DeviceChange {
+  const fields = readObject(body ?? {}, "", ["tokensNotBefore", "attestation"]);
+  const seconds = isNull(body, "tokensNotBefore") ? null : findTimeSeconds(fields, "tokensNotBefore");
+  const attestation = isNull(body, "attestation") ? null : readAttestation(fields, keyParser);
+  if (seconds === undefined && attestation === undefined) {
+    throw invalidField("tokens_not_before", "tokensNotBefore or attestation must be given, or null.");
+  }
+  return {
+    ...(seconds === undefined ? {} : { tokensNotBeforeSeconds: seconds }),
+    ...(attestation === undefined ? {} : { attestation }),
+  };
+}
+
+function readAttestation(
+  fields: JsonFields,
+  keyParser: Pick<KeyParser, "parseKey">,
+): AttestationRecord | undefined {
+  const given = findObject(fields, "attestation", ["chipSerial", "slot", "key"]);
+  if (given === undefined) return undefined;
+  const chipSerial = readString(given, "chipSerial");
+  if (!chipSerialForm.test(chipSerial)) {
+    throw invalidField("attestation.chip_serial", "A chipSerial has 18 lower-case hexadecimal digits.");
+  }
+  const slot = findInteger(given, "slot", 0, 15);
+  if (slot === undefined)
+    throw invalidField("attestation.slot", "The slot of the attestation key is 0 to 15.");
+  const pem = readString(given, "key");
+  keyParser.parseKey("ES256_PEM", pem);
+  return { chipSerial, slot, pem };
+}
+
+// What was read as absent may have been null.
+function isNull(body: unknown, name: string): boolean {
+  return (
+    typeof body === "object" &&
+    body !== null &&
+    Object.entries(body).some(([n, v]) => n === name && v === null)
+  );
 }
 
 export function formatSession(view: SessionView | undefined): SessionAnswer {

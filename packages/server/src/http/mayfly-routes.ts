@@ -2,11 +2,16 @@
  * Mayfly's own routes, beside v1 so that v1 stays what Cloud IoT Core's clients know: policies and retention,
  * key states, sessions, authentication records, the live tail.
  */
+import { utf8Encode } from "@mayfly/core";
+import { formatInstruction, instructionSubfolder } from "@mayfly/core/instruction";
 import type { Bridge } from "../mqtt/bridge.ts";
+import type { KeyParser } from "../registry/key-parser.ts";
 import { REGISTRY_PAGE_SIZE_MAX } from "../registry/registries.ts";
 import type { RegistryService } from "../registry/service.ts";
 import { formatAuthentications } from "./authentication-json.ts";
+import { sendCommand } from "./command.ts";
 import { deviceOf, devicePath } from "./device-routes.ts";
+import { formatInstructionRecord, readInstructionRequest } from "./instruction-json.ts";
 import {
   formatDeviceDetails,
   formatKey,
@@ -27,10 +32,11 @@ const prefix = "/mayfly";
 
 export function mayflyRoutes(ports: {
   readonly service: RegistryService;
-  readonly bridge: Pick<Bridge, "findSession">;
+  readonly keyParser: KeyParser;
+  readonly bridge: Pick<Bridge, "findSession" | "sendCommand">;
   readonly tails: Tails;
 }): readonly Route[] {
-  const { registries, devices } = ports.service;
+  const { registries, devices, instructions } = ports.service;
 
   return [
     {
@@ -93,7 +99,24 @@ export function mayflyRoutes(ports: {
       path: `${prefix}${devicePath}`,
       permission: "cloudiot.devices.update",
       handle: async (call) =>
-        formatDeviceDetails(await devices.update(deviceOf(call), readDeviceDetailsChange(call.body))),
+        formatDeviceDetails(
+          await devices.update(deviceOf(call), readDeviceDetailsChange(call.body, ports.keyParser)),
+        ),
+    },
+    {
+      method: "POST",
+      path: `${prefix}${devicePath}:instruct`,
+      permission: "mayfly.devices.instruct",
+      async handle(call) {
+        const ref = deviceOf(call);
+        const issued = await instructions.issue(ref, readInstructionRequest(call.body));
+        await sendCommand(
+          ports.bridge,
+          { ...ref, device: issued.deviceId },
+          { payload: utf8Encode(formatInstruction(issued.instruction)), subfolder: instructionSubfolder },
+        );
+        return formatInstructionRecord(issued.record);
+      },
     },
     {
       method: "GET",

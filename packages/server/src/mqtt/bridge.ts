@@ -14,6 +14,7 @@ import type { SessionStore } from "../registry/session-store.ts";
 import type { RegistryStore } from "../registry/store.ts";
 import type { Backbone } from "../telemetry/backbone.ts";
 import { createIntake, type Intake } from "../telemetry/intake.ts";
+import type { KeyReports } from "../telemetry/key-reports.ts";
 import { Alarm } from "../time/alarm.ts";
 import type { TestimonyListener } from "../time/time-witnesses.ts";
 import { AdmissionQueue } from "./admission-queue.ts";
@@ -57,6 +58,8 @@ export interface BridgePorts {
   readonly observer: BridgeObserver;
   /** Hears each authentic token. Absent: nobody does. */
   readonly testimony?: TestimonyListener;
+  /** Judges what devices say of their keys. Absent: that is telemetry like any other. */
+  readonly keyReports?: KeyReports;
 }
 
 export interface BridgeOptions {

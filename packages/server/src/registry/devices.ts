@@ -27,6 +27,7 @@ import {
 } from "./key-set.ts";
 import { checkMetadata } from "./metadata.ts";
 import type {
+  AttestationRecord,
   DeviceConfigVersion,
   DeviceRecord,
   DeviceRef,
@@ -75,6 +76,7 @@ export type DeviceChange = Partial<
 > & {
   /** `null` clears. */
   readonly tokensNotBeforeSeconds?: number | null;
+  readonly attestation?: AttestationRecord | null;
 };
 
 export interface DeviceFilter {
@@ -95,6 +97,8 @@ export interface Devices {
   /** Throws what `create` throws, and precondition_failed for a revoked key. */
   update(ref: DeviceRef, change: DeviceChange): Promise<DeviceRecord>;
   delete(ref: DeviceRef): Promise<void>;
+  /** Reads the device, and has `change` decide and write, in the device's turn: nothing that changes keys comes between. */
+  inTurn<T>(ref: DeviceRef, change: (device: DeviceRecord) => Promise<T>): Promise<T>;
   addKey(ref: DeviceRef, input: DeviceKeyInput): Promise<KeyRecord>;
   changeKey(ref: DeviceRef, keyId: string, change: KeyChange): Promise<KeyRecord>;
   /** @param versionToUpdate 0: whatever the current one is. @throws {StoreError} version_mismatch */
@@ -234,6 +238,7 @@ export function createDevices(ports: {
       open(ref);
       await store.deleteDevice(ref);
     },
+    inTurn: changeInTurn,
     addKey: (ref, input) =>
       changeInTurn(ref, async (device) => {
         const key = readKey(await getRegistry(ref), input, 0, device.keys);

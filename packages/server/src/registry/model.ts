@@ -5,6 +5,7 @@
  * `store/`. 64-bit numbers that a client sees as text (numId) are text here too; instants are epoch
  * milliseconds except where a name says seconds.
  */
+import type { InstructionOutcome } from "@mayfly/core/instruction";
 import type { KeyState, RegistryPolicy } from "@mayfly/core/token";
 
 /** `projects/{project}/locations/{location}/registries/{registry}` in parts. */
@@ -71,6 +72,49 @@ export interface KeyRecord {
   readonly createdMs: number;
 }
 
+/** The last instruction a device was given, and what came of it. */
+export interface InstructionRecord {
+  /** Never given twice to one device. */
+  readonly number: number;
+  readonly scope: "use-key" | "offer-key";
+  readonly slot?: number;
+  readonly keyId?: string;
+  readonly campaign?: string;
+  readonly issuedAtSeconds: number;
+  readonly expiresAtSeconds: number;
+  /** Of an `offer-key` that waits for its offer: 20 bytes, hexadecimal. Gone once an offer came, good or not. */
+  readonly challenge?: string;
+  /** What the device said. */
+  readonly outcome?: InstructionOutcome;
+  readonly outcomeMs?: number;
+  /** What was made of the offered key. */
+  readonly offer?: KeyOfferVerdict;
+}
+
+export type KeyOfferVerdict =
+  /** It is on record as pending. */
+  | "taken"
+  /** The registry's policy takes no offers, or none without a chip's attestation. */
+  | "refused_by_policy"
+  /** The current key may not vouch: it is not active. */
+  | "key_not_active"
+  /** Malformed, of another instruction, or a signature does not hold. */
+  | "not_authentic"
+  /** The chip's attestation does not hold, or no chip is on record. */
+  | "not_attested"
+  /** The key is no key, another device has it, or the device has as many as it may. */
+  | "key_unusable";
+
+/** The chip the factory registered for a device: who may attest its keys. */
+export interface AttestationRecord {
+  /** 18 lower-case hexadecimal digits. */
+  readonly chipSerial: string;
+  /** The slot of the attestation key, 0 to 15. */
+  readonly slot: number;
+  /** Its public key, P-256, PEM. */
+  readonly pem: string;
+}
+
 export interface DeviceConfigVersion {
   /** Starts at 1, grows by 1. */
   readonly version: number;
@@ -115,6 +159,8 @@ export interface DeviceRecord extends RegistryRef {
   readonly keys: readonly KeyRecord[];
   /** Tokens issued before this instant are refused. */
   readonly tokensNotBeforeSeconds?: number;
+  readonly instruction?: InstructionRecord;
+  readonly attestation?: AttestationRecord;
   readonly config: DeviceConfigVersion;
   readonly state?: DeviceStateVersion;
   readonly activity: DeviceActivity;

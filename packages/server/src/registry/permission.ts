@@ -24,6 +24,7 @@ export const permissions = [
   "mayfly.keys.list",
   "mayfly.keys.add",
   "mayfly.keys.update",
+  "mayfly.devices.instruct",
   "mayfly.sessions.get",
   "mayfly.authentications.list",
   "mayfly.telemetry.tail",

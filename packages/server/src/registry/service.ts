@@ -1,8 +1,9 @@
 /**
  * The registry service: what the admin API, and any later way in, may do with registries and devices.
  */
-import type { Clock } from "@mayfly/core";
+import type { Clock, Random } from "@mayfly/core";
 import { createDevices, type Devices } from "./devices.ts";
+import { createInstructions, type Instructions } from "./instructions.ts";
 import type { KeyParser } from "./key-parser.ts";
 import type { Places } from "./places.ts";
 import { createRegistries, type Registries } from "./registries.ts";
@@ -12,6 +13,7 @@ export interface RegistryService {
   readonly places: Places;
   readonly registries: Registries;
   readonly devices: Devices;
+  readonly instructions: Instructions;
 }
 
 export function createRegistryService(ports: {
@@ -19,6 +21,13 @@ export function createRegistryService(ports: {
   readonly places: Places;
   readonly keyParser: KeyParser;
   readonly clock: Clock;
+  readonly random: Random;
 }): RegistryService {
-  return { places: ports.places, registries: createRegistries(ports), devices: createDevices(ports) };
+  const devices = createDevices(ports);
+  return {
+    places: ports.places,
+    registries: createRegistries(ports),
+    devices,
+    instructions: createInstructions({ ...ports, devices }),
+  };
 }

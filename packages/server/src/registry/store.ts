@@ -8,6 +8,7 @@
 import type { AuthenticationRecord, AuthenticationUpdate } from "../auth/authentication-record.ts";
 import type {
   AdmissionRecord,
+  AttestationRecord,
   DeviceActivity,
   DeviceConfigVersion,
   DeviceRecord,
@@ -62,8 +63,12 @@ export type RegistryPatch = Partial<
   >
 >;
 export type DevicePatch = Partial<
-  Pick<DeviceRecord, "blocked" | "logLevel" | "metadata" | "gatewayAuthMethod" | "keys">
-> & { readonly tokensNotBeforeSeconds?: number | null };
+  Pick<DeviceRecord, "blocked" | "logLevel" | "metadata" | "gatewayAuthMethod" | "keys" | "instruction">
+> & {
+  /** `null` clears, here and below. */
+  readonly tokensNotBeforeSeconds?: number | null;
+  readonly attestation?: AttestationRecord | null;
+};
 
 /** An admin token as kept: never the token itself. */
 export interface AdminTokenRecord {

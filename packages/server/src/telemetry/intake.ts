@@ -9,6 +9,7 @@ import type { Clock } from "@mayfly/core";
 import type { DevicePrincipal } from "../auth/admission.ts";
 import { type RegistryStore, StoreError } from "../registry/store.ts";
 import type { Backbone } from "./backbone.ts";
+import { isKeyReport, type KeyReports } from "./key-reports.ts";
 import { RecentMessages } from "./recent-messages.ts";
 
 /** design §9, cloud-iot-core.md §8. */
@@ -46,16 +47,26 @@ export interface IntakePorts {
   readonly clock: Clock;
   readonly registry: Pick<RegistryStore, "appendState">;
   readonly backbone: Pick<Backbone, "append">;
+  /** Absent: what devices say of their keys is telemetry like any other. */
+  readonly keyReports?: KeyReports;
 }
 
 const tooLarge = { kind: "refused", because: "payload_too_large" } as const;
+const judged = { kind: "durable" } as const;
 const stateDurable = { kind: "durable" } as const;
 
-export function createIntake({ clock, registry, backbone }: IntakePorts): Intake {
+export function createIntake({ clock, registry, backbone, keyReports }: IntakePorts): Intake {
   const recent = new RecentMessages();
   return {
     takeEvent(principal, { subfolder, payload, deviceMessageId }, done) {
       if (payload.length > eventBytesMax) return done(tooLarge);
+      if (keyReports !== undefined && isKeyReport(subfolder)) {
+        keyReports.take(principal, subfolder, payload).then(
+          () => done(judged),
+          (error: unknown) => done({ kind: "refused", because: refusalOf(error) }),
+        );
+        return;
+      }
       const { deviceNumId } = principal;
       const settle =
         deviceMessageId === undefined

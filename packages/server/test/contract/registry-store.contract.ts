@@ -269,6 +269,33 @@ export function registryStoreContract(adapter: string, open: OpenStore): void {
     await assert.rejects(store.updateDevice(deviceRef("nobody"), { blocked: true }), refusal("not_found"));
   });
 
+  promises(
+    "the last instruction and the chip on record are kept, and null clears the chip",
+    async ({ store }) => {
+      await store.createDevice(newDevice("gauge-1", [key("a")]));
+      const instruction = {
+        number: 7,
+        scope: "offer-key",
+        slot: 1,
+        issuedAtSeconds: 1,
+        expiresAtSeconds: 2,
+        challenge: "00".repeat(20),
+      } as const;
+      const attestation = { chipSerial: "01237a1b4d2e3c91ee", slot: 1, pem: "PEM" };
+
+      await store.updateDevice(deviceRef("gauge-1"), { instruction, attestation });
+      const kept = await store.findDevice(deviceRef("gauge-1"));
+      const { challenge: _used, ...answered } = { ...instruction, outcome: "done", outcomeMs: 5 } as const;
+      await store.updateDevice(deviceRef("gauge-1"), { instruction: answered, attestation: null });
+      const after = await store.findDevice(deviceRef("gauge-1"));
+
+      assert.deepEqual([kept?.instruction, kept?.attestation], [instruction, attestation]);
+      assert.deepEqual(after?.instruction, answered);
+      assert.ok(after !== undefined && !("attestation" in after));
+      assert.equal(after.keys.length, 1);
+    },
+  );
+
   promises("a retired key no longer verifies, yet stays on record", async ({ store }) => {
     await store.createDevice(newDevice("gauge-1", [key("a"), key("b")]));
 

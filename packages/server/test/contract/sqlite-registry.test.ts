@@ -86,6 +86,9 @@ test("a file made before there were authentication records keeps its devices and
 
   const again = await open(file);
   assert.deepEqual(await again.listAuthentications(deviceRef("gauge-1"), 50), [attempt(1)]);
+  const { registry } = deviceRef("gauge-1");
+  const kept = await again.findRegistry({ project: "mayfly", location: "europe-west1", registry });
+  assert.equal(kept?.policy.keyOffers, "refuse");
   await again.close();
 });
 

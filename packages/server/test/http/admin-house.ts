@@ -103,7 +103,7 @@ export async function openAdminHouse(change: Partial<AdminApiPorts> = {}): Promi
   const keyParser = createNodeKeyParser();
   const places = createPlaces({ projects: ["mayfly", "other"], locations: ["lab", "us-central1"] });
   const ports: AdminApiPorts = {
-    service: createRegistryService({ store, places, keyParser, clock }),
+    service: createRegistryService({ store, places, keyParser, clock, random: countingRandom() }),
     keyParser,
     store,
     backbone,

@@ -204,13 +204,15 @@ class MemoryRegistryStore implements RegistryStore {
     const registry = this.#getRegistry(ref);
     const stored = this.#getDevice(ref);
     if (patch.keys !== undefined) this.#replaceKeys(registry, stored, patch.keys);
-    const { tokensNotBeforeSeconds, ...fields } = withoutUndefined(patch);
-    const { tokensNotBeforeSeconds: notBefore, ...rest } = stored.facts;
+    const { tokensNotBeforeSeconds, attestation, ...fields } = withoutUndefined(patch);
+    const { tokensNotBeforeSeconds: notBefore, attestation: attestedBy, ...rest } = stored.facts;
+    const attestedNow = attestation === undefined ? attestedBy : (attestation ?? undefined);
     const notBeforeNow = tokensNotBeforeSeconds === undefined ? notBefore : tokensNotBeforeSeconds;
     stored.facts = {
       ...rest,
       ...fields,
       ...(typeof notBeforeNow === "number" ? { tokensNotBeforeSeconds: notBeforeNow } : {}),
+      ...(attestedNow === undefined ? {} : { attestation: attestedNow }),
       updatedMs: this.#nowMs(),
     };
     this.#sessions.keysReplaced(stored.facts.numId, stored.facts.keys);

@@ -141,15 +141,17 @@ export class RegistryExecutor {
     }
     this.#checkKeys(record.project, registry.record, undefined, [], record.keys);
     this.#run(
-      `INSERT INTO device (registry_pk, device_id, num_id, blocked, tokens_not_before_seconds, keys, log_level,
-         metadata, gateway_type, gateway_auth_method, created_ms, updated_ms)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO device (registry_pk, device_id, num_id, blocked, tokens_not_before_seconds, keys, instruction,
+         attestation, log_level, metadata, gateway_type, gateway_auth_method, created_ms, updated_ms)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       registry.pk,
       record.deviceId,
       this.#freshNumId(numIds),
       record.blocked ? 1 : 0,
       record.tokensNotBeforeSeconds ?? null,
       JSON.stringify(record.keys),
+      textOrNull(record.instruction),
+      textOrNull(record.attestation),
       record.logLevel,
       JSON.stringify(record.metadata),
       record.gatewayType,
@@ -178,11 +180,13 @@ export class RegistryExecutor {
     }
     const after: DeviceRecord & DevicePatch = { ...before, ...withoutUndefined(patch) } as DeviceRecord;
     this.#run(
-      `UPDATE device SET blocked = ?, tokens_not_before_seconds = ?, keys = ?, log_level = ?, metadata = ?,
-         gateway_auth_method = ?, updated_ms = ? WHERE pk = ?`,
+      `UPDATE device SET blocked = ?, tokens_not_before_seconds = ?, keys = ?, instruction = ?,
+         attestation = ?, log_level = ?, metadata = ?, gateway_auth_method = ?, updated_ms = ? WHERE pk = ?`,
       after.blocked ? 1 : 0,
       after.tokensNotBeforeSeconds ?? null,
       JSON.stringify(after.keys),
+      textOrNull(after.instruction),
+      textOrNull(after.attestation),
       after.logLevel,
       JSON.stringify(after.metadata),
       after.gatewayAuthMethod,
@@ -439,4 +443,8 @@ function pathOf(ref: RegistryRef): string {
 /** A field given as undefined is a field not given. */
 function withoutUndefined<T extends object>(patch: T): T {
   return Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined)) as T;
+}
+
+function textOrNull(value: object | null | undefined): string | null {
+  return value === undefined || value === null ? null : JSON.stringify(value);
 }

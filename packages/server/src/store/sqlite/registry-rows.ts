@@ -2,10 +2,12 @@
 import type { AuthenticationRecord } from "../../auth/authentication-record.ts";
 import type {
   AdmissionRecord,
+  AttestationRecord,
   DeviceActivity,
   DeviceConfigVersion,
   DeviceRecord,
   DeviceStateVersion,
+  InstructionRecord,
   KeyRecord,
   RegistryRecord,
   RegistryRef,
@@ -44,7 +46,7 @@ export function registryOfRow(row: Row): RegistryRecord {
 
 /** A device with its latest config, latest state and activity: one row each. */
 export const DEVICE_SELECT = `SELECT d.pk, d.device_id, d.num_id, d.blocked, d.tokens_not_before_seconds, d.keys,
-  d.log_level, d.metadata, d.gateway_type, d.gateway_auth_method, d.created_ms, d.updated_ms,
+  d.instruction, d.attestation, d.log_level, d.metadata, d.gateway_type, d.gateway_auth_method, d.created_ms, d.updated_ms,
   c.version, c.cloud_update_ms, c.device_ack_ms, c.binary_data,
   s.update_ms AS state_update_ms, s.binary_data AS state_binary_data, a.activity
 FROM device d
@@ -70,6 +72,8 @@ export function deviceOfRow(row: Row, ref: RegistryRef): DeviceRecord {
     gatewayAuthMethod: text(row["gateway_auth_method"]) as DeviceRecord["gatewayAuthMethod"],
     keys: json<readonly KeyRecord[]>(row["keys"]),
     ...(typeof notBefore === "number" ? { tokensNotBeforeSeconds: notBefore } : {}),
+    ...(row["instruction"] === null ? {} : { instruction: json<InstructionRecord>(row["instruction"]) }),
+    ...(row["attestation"] === null ? {} : { attestation: json<AttestationRecord>(row["attestation"]) }),
     config: configOfRow(row),
     ...(typeof stateMs === "number"
       ? { state: { updateMs: stateMs, binaryData: bytes(row["state_binary_data"]) } }

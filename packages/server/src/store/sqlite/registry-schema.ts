@@ -131,4 +131,12 @@ CREATE TABLE authentication_record (
 ) STRICT, WITHOUT ROWID;
 `,
   },
+  {
+    name: "instructions, attestation keys, and a policy about offered keys",
+    sql: `
+ALTER TABLE device ADD COLUMN instruction TEXT;
+ALTER TABLE device ADD COLUMN attestation TEXT;
+UPDATE registry SET policy = json_set(policy, '$.keyOffers', 'refuse');
+`,
+  },
 ];

@@ -1,5 +1,5 @@
 /**
- * A signer in a chip that may not be there yet: unplugged, without power, or behind a bus that comes up late.
+ * Signers in a chip that may not be there yet: unplugged, without power, or behind a bus that comes up late.
  *
  * A service that did not start for want of its chip would take no messages either, and would say nothing of what is
  * wrong. So it starts, signs nothing, and asks for the chip until it answers. From then on the chip may come and go.
@@ -7,55 +7,66 @@
  * Left to others: the bus that is opened anew for each signature that needs it (`chip.ts`).
  */
 import type { ChipPlace } from "../chip-flags.ts";
-import { type LastingSigner, openLastingSigner } from "./chip.ts";
+import { type LastingSigners, openLastingSigners } from "./chip.ts";
 import { sleep } from "./clock.ts";
 
 /** Between two questions whether the chip is there. */
 export const askChipMillis = 2_000;
 
 /** @param say Told once where the chip is not there at first, with its code, and once when it is. */
-export async function openAwaitedSigner(
+export async function openAwaitedSigners(
   place: ChipPlace & { readonly kind: "i2c" | "socket" },
-  slot: number,
+  slots: readonly number[],
   say: (
     news: { readonly kind: "chip_missing"; readonly because: string } | { readonly kind: "chip_found" },
   ) => void,
-): Promise<LastingSigner> {
+): Promise<LastingSigners> {
   const stop = new AbortController();
-  let signer: LastingSigner | undefined;
+  let signers: LastingSigners | undefined;
   let failure: unknown;
   const ask = async (): Promise<void> => {
     try {
-      signer = await openLastingSigner(place, slot);
+      signers = await openLastingSigners(place, slots);
     } catch (error) {
       failure = error;
     }
   };
+  const find = (slot: number) => signers?.keys.find((key) => key.slot === slot)?.signer;
 
   await ask();
-  const waiting = signer === undefined ? keepAsking() : Promise.resolve();
+  const waiting = signers === undefined ? keepAsking() : Promise.resolve();
   return {
-    get keyId() {
-      return signer?.keyId ?? `unread-slot-${slot}`;
-    },
-    async signDigest(digest) {
-      if (signer === undefined) throw failure;
-      return await signer.signDigest(digest);
+    keys: slots.map((slot) => ({
+      slot,
+      signer: {
+        get keyId() {
+          return find(slot)?.keyId ?? `unread-slot-${slot}`;
+        },
+        async signDigest(digest) {
+          const signer = find(slot);
+          if (signer === undefined) throw failure;
+          return await signer.signDigest(digest);
+        },
+      },
+    })),
+    async make(order) {
+      if (signers === undefined) throw failure;
+      return await signers.make(order);
     },
     async close() {
       stop.abort();
       await waiting;
-      await signer?.close();
+      await signers?.close();
     },
   };
 
   async function keepAsking(): Promise<void> {
     say({ kind: "chip_missing", because: codeOf(failure) });
-    while (signer === undefined && !stop.signal.aborted) {
+    while (signers === undefined && !stop.signal.aborted) {
       await sleep(askChipMillis, stop.signal);
       if (!stop.signal.aborted) await ask();
     }
-    if (signer !== undefined) say({ kind: "chip_found" });
+    if (signers !== undefined) say({ kind: "chip_found" });
   }
 }
 
