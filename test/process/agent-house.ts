@@ -22,6 +22,8 @@ import { type BridgeProcess, location, mayflyMain, project, registry } from "./b
 const run = promisify(execFile);
 /** Between two messages of {@link AgentHouse.publishOn}. */
 const publishMillis = 500;
+/** Between two looks at a status. */
+const pollMillis = 150;
 const inRegistry = ["--location", location, "--registry", registry];
 
 export interface AgentHouseOptions {
@@ -94,9 +96,15 @@ export class AgentHouse {
     return house;
   }
 
-  /** Starts the service and waits until it takes messages. @param env More of it. */
-  async start(env: NodeJS.ProcessEnv = {}): Promise<Running> {
-    this.#service = startMayfly(this.#t, ["agent", "--config", this.settings], { cwd: this.folder, env });
+  /**
+   * Starts the service and waits until it takes messages.
+   *
+   * @param how `env`: more of it. `under`: a program that becomes the service, with its arguments.
+   */
+  async start(
+    how: { readonly env?: NodeJS.ProcessEnv; readonly under?: readonly string[] } = {},
+  ): Promise<Running> {
+    this.#service = startMayfly(this.#t, ["agent", "--config", this.settings], { cwd: this.folder, ...how });
     await this.#service.line((line) => line.includes('"event":"started"'));
     return this.#service;
   }
@@ -127,7 +135,7 @@ export class AgentHouse {
           `not so within ${seconds} s: ${JSON.stringify(status)}\n${this.service.stdoutLines.join("\n")}`,
         );
       }
-      await wait(50);
+      await wait(pollMillis);
     }
   }
 
@@ -147,18 +155,21 @@ export class AgentHouse {
     let printed = "";
     do {
       await this.words(words, Math.max(0, (untilMillis - performance.now()) / 1000));
-      const { stdout } = await run(process.execPath, [
-        ...[mayflyMain, "agent", "status", "--config", this.settings],
-      ]);
-      printed = headlinesOf(stdout.split("\n"));
+      printed = headlinesOf((await this.report()).split("\n"));
     } while (!words.test(printed));
     return printed;
   }
 
-  /** A program publishes one message. */
-  async publish(): Promise<void> {
+  /** All that `mayfly agent status` prints. */
+  async report(): Promise<string> {
+    const args = [mayflyMain, "agent", "status", "--config", this.settings];
+    return (await run(process.execPath, args)).stdout;
+  }
+
+  /** A program publishes one message. @param bytes At least so many. */
+  async publish(bytes = 0): Promise<void> {
     this.#published += 1;
-    const text = `${this.device}-${this.#published}`;
+    const text = `${this.device}-${this.#published}`.padEnd(bytes, ".");
     const { status, body } = await this.#ask("POST", "/v1/events", text);
     if (status === 200 && JSON.parse(body).state === "kept") this.accepted.push(text);
     else this.refusedPublishes += 1;
@@ -182,38 +193,44 @@ export class AgentHouse {
     };
   }
 
-  /** Waits until nothing waits, then pulls. @returns What of the accepted is missing, and how many came twice. */
+  /**
+   * Waits until nothing waits, then pulls until nothing accepted is missing, and once more for what came twice: it was
+   * durable before the last acknowledgement.
+   *
+   * @returns What of the accepted is missing, and how many came twice.
+   */
   async pull(): Promise<{ readonly missing: readonly string[]; readonly twice: number }> {
     await this.until(({ agent }) => agent.queuedMessages === 0);
     const found: string[] = [];
-    for (;;) {
-      const printed = await this.#bridge.must(
-        ...[
-          "pull",
-          ...inRegistry,
-          "--subscription",
-          `of-${this.device}`,
-          "--max",
-          "1000",
-          "--wait",
-          "1",
-          "--json",
-        ],
-      );
-      const lines = printed.split("\n").filter((line) => line !== "");
-      if (lines.length === 0) break;
-      for (const line of lines) {
-        const { data, attributes } = JSON.parse(line) as {
+    let missing: readonly string[] = this.accepted;
+    for (let isLast = false; !isLast; ) {
+      isLast = missing.length === 0;
+      const batch = await this.#pullBatch();
+      found.push(...batch.ours);
+      const unique = new Set(found);
+      missing = this.accepted.filter((text) => !unique.has(text));
+      if (batch.size === 0) break;
+    }
+    const twice = found.length - new Set(found).size;
+    this.#t.diagnostic(`${this.accepted.length} accepted, ${missing.length} missing, ${twice} twice`);
+    return { missing, twice };
+  }
+
+  /** @returns How many messages came, of any device, and the texts of this device's. */
+  async #pullBatch(): Promise<{ readonly size: number; readonly ours: readonly string[] }> {
+    const of = ["--subscription", `of-${this.device}`, "--max", "1000", "--wait", "1", "--json"];
+    const lines = (await this.#bridge.must("pull", ...inRegistry, ...of))
+      .split("\n")
+      .filter((line) => line !== "");
+    const messages = lines.map(
+      (line) =>
+        JSON.parse(line) as {
           readonly data: string;
           readonly attributes: Readonly<Record<string, string>>;
-        };
-        if (attributes["deviceId"] === this.device) found.push(Buffer.from(data, "base64").toString());
-      }
-    }
-    const unique = new Set(found);
-    const twice = found.length - unique.size;
-    this.#t.diagnostic(`${this.accepted.length} accepted, ${unique.size} arrived, ${twice} twice`);
-    return { missing: this.accepted.filter((text) => !unique.has(text)), twice };
+        },
+    );
+    const ours = messages.filter(({ attributes }) => attributes["deviceId"] === this.device);
+    return { size: lines.length, ours: ours.map(({ data }) => Buffer.from(data, "base64").toString()) };
   }
 
   async #ask(
@@ -247,11 +264,11 @@ export class ChipProcess {
     this.#image = join(folder, `${name}.img`);
   }
 
-  /** @param faults Values of `--fault`. */
-  async start(...faults: readonly string[]): Promise<void> {
+  /** @param flags More of `mayfly chip sim`. */
+  async start(...flags: readonly string[]): Promise<void> {
     this.#sim = startMayfly(this.#t, [
       ...["chip", "sim", "--socket", this.socket, "--image", this.#image, "--kind", "mayfly", "--real-time"],
-      ...faults.flatMap((fault) => ["--fault", fault]),
+      ...flags,
     ]);
     await this.#sim.line(() => true);
   }

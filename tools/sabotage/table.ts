@@ -11,6 +11,7 @@ import { agentRenewalRows } from "./rows-agent-renewal.ts";
 import { agentServiceSabotages } from "./rows-agent-service.ts";
 import { authenticationSabotages } from "./rows-authentication.ts";
 import { evidenceSabotages } from "./rows-evidence.ts";
+import { faultSabotages } from "./rows-faults.ts";
 import { fleetRenewalRows } from "./rows-fleet-renewals.ts";
 import { keeperRows } from "./rows-keeper.ts";
 import { keyRows } from "./rows-keys.ts";
@@ -681,4 +682,5 @@ export const sabotages: readonly Sabotage[] = [
   ...keeperRows,
   ...keyRows,
   ...xsSabotages,
+  ...faultSabotages,
 ];

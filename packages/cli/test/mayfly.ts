@@ -31,13 +31,23 @@ function environment(): NodeJS.ProcessEnv {
   return rest;
 }
 
-/** Starts a command and leaves it running; the test's end kills it, by its pid, if it has not ended. */
+/**
+ * Starts a command and leaves it running; the test's end kills it, by its pid, if it has not ended.
+ *
+ * @param options `under`: a program that becomes the command, with its arguments.
+ */
 export function startMayfly(
   t: TestContext,
   args: readonly string[],
-  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv; readonly stdin?: string } = {},
+  options: {
+    readonly cwd?: string;
+    readonly env?: NodeJS.ProcessEnv;
+    readonly stdin?: string;
+    readonly under?: readonly string[];
+  } = {},
 ): Running {
-  const child = spawn(process.execPath, [main, ...args], {
+  const [program = process.execPath, ...rest] = [...(options.under ?? []), process.execPath, main, ...args];
+  const child = spawn(program, rest, {
     cwd: options.cwd ?? tmpdir(),
     env: { ...environment(), ...options.env },
     stdio: ["pipe", "pipe", "pipe"],

@@ -82,7 +82,7 @@ const cases: readonly (readonly [string, Partial<AgentStatus>, string])[] = [
       trouble: { because: "refused", detail: "not authorized", clockAheadSeconds: 4.9 },
       retry: { because: "refused", inSeconds: 2 },
     },
-    "Not connected: not authorized.\nIt tries again in 2 s.",
+    "Not connected: the bridge refused the token (not authorized).\nIt tries again in 2 s.",
   ],
   [
     "a clock that is not believed is what stands in the way, whatever failed before",

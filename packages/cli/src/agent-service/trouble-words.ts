@@ -62,12 +62,17 @@ export function describeTrouble({ because, detail, clockAheadSeconds }: AgentTro
     case "kicked":
       return code in networkWords ? `${networkWords[code]}, soon after it was made (${detail})` : detail;
     case "refused":
-      return `${detail}${clockWords(clockAheadSeconds)}`;
+      return `${refusalWords(detail)}${clockWords(clockAheadSeconds)}`;
     case "busy":
       return detail;
     case "protocol":
       return `${detail}; someone has to look at that`;
   }
+}
+
+/** The standard's words are about a right nobody before a device has heard of. */
+function refusalWords(detail: string): string {
+  return detail === "not authorized" ? `the bridge refused the token (${detail})` : detail;
 }
 
 /** @returns What a refusal may come from, where the clocks differ by enough. */
