@@ -1,0 +1,15 @@
+/** Sabotages of the device as a whole: what its parts share, and what it remembers. */
+import type { Sabotage } from "./table.ts";
+
+export const restSabotages: readonly Sabotage[] = [
+  {
+    promise: "A device's keys and its clock chip may sit on one bus.",
+    deed: "open the bus once for each chip on it",
+    file: "packages/cli/src/host/shared-buses.ts",
+    find: "const shared = this.#shared.get(name) ?? this.#begin(name, place);",
+    replace: "const shared = this.#begin(name, place);",
+    test: "test/process/agent-whole.test.ts",
+    name: "a service with its keys and its clock on one bus connects",
+    isSlow: true,
+  },
+];
