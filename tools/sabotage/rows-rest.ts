@@ -12,4 +12,14 @@ export const restSabotages: readonly Sabotage[] = [
     name: "a service with its keys and its clock on one bus connects",
     isSlow: true,
   },
+  {
+    promise: "A program is not handed the config it has again because the agent's service was started again.",
+    deed: "forget with the process which config is in force",
+    file: "packages/cli/src/host/agent-service.ts",
+    find: "      configStore: configStoreOf(config, store),\n",
+    replace: "",
+    test: "packages/cli/test/agent-service.test.ts",
+    name: "the config a service has is not handed over again",
+    isSlow: true,
+  },
 ];

@@ -94,6 +94,7 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
       time: clock?.time ?? node.nodeTime,
       connect: node.createTlsConnect({ ...settings.bridge, caPem }),
       store,
+      configStore: configStoreOf(config, store),
       outbox,
     },
     options,
@@ -246,6 +247,12 @@ async function openConfigShelf(
     tagOf,
     last,
   );
+}
+
+/** A shelf that was emptied gets its config again, whatever is remembered of it. */
+function configStoreOf(shelf: ConfigShelf, store: SmallStore): SmallStore {
+  if (shelf.current !== undefined) return store;
+  return { read: () => undefined, write: (key, value) => store.write(key, value) };
 }
 
 /** A socket left by a process that was killed is taken away; one that somebody answers at is not. */
