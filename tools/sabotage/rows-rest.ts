@@ -22,4 +22,13 @@ export const restSabotages: readonly Sabotage[] = [
     name: "the config a service has is not handed over again",
     isSlow: true,
   },
+  {
+    promise: "A renewal that costs the only connection is told as a renewal, with its gap.",
+    deed: "take the connection that a renewal has cost for one that was lost",
+    file: "packages/device/src/supervisor.ts",
+    find: "    if (aloneSinceMillis !== undefined) this.#standing.gap.open(aloneSinceMillis);\n",
+    replace: "",
+    test: "packages/sim/test/handover-and-bridge.test.ts",
+    name: "where a machine has one link, a renewal costs the connection",
+  },
 ];
