@@ -31,4 +31,13 @@ export const restSabotages: readonly Sabotage[] = [
     test: "packages/sim/test/handover-and-bridge.test.ts",
     name: "where a machine has one link, a renewal costs the connection",
   },
+  {
+    promise: "A device that has room for a few messages in flight has no more, whatever the bridge allows.",
+    deed: "take the bridge's word for the whole window",
+    file: "packages/device/src/session/uplink.ts",
+    find: "this.#inFlightMaximum = Math.min(this.#inFlightMaximum, limits.receiveMaximum);",
+    replace: "this.#inFlightMaximum = limits.receiveMaximum;",
+    test: "packages/device/src/session/session.test.ts",
+    name: "a device that has room for four has four in flight",
+  },
 ];
