@@ -88,6 +88,8 @@ async function start(): Promise<void> {
       slot: settings.key.slot,
       keepAliveSeconds: 300,
       outbox: { messagesMax: 64, bytesMax: 4_096, whenFull: "drop-oldest" },
+      // What is in flight is held outside the outbox, and the whole lives in 30 KB.
+      wire: { inFlightMaximum: 4 },
     },
   );
   time.start();

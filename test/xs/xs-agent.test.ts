@@ -67,6 +67,9 @@ test("MQTT 3.1.1 renews in XS with never more than one socket, and loses nothing
   // Each new token costs a connection, and the old one has ended before the new one is looked up.
   assert.ok(house.counts.connects >= 20, `${house.counts.connects} connections`);
   assert.equal(status.acknowledged, accepted);
+  // What that costs is told: a renewal is one, whatever becomes of the old link, and the time without a link its gap.
+  assert.equal(status.renewals, status.connects - 1);
+  assert.ok(status.longestGapMillis > 0 && status.longestGapMillis < 1_000, `${status.longestGapMillis} ms`);
   assert.equal(house.counts.linksMost, 1);
   assert.equal(await house.unhandledRejections(), 0);
 });

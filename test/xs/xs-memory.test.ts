@@ -11,7 +11,7 @@
 import assert from "node:assert/strict";
 import { before, type TestContext, test } from "node:test";
 import { isServiceThere, requireService } from "../../tools/services.ts";
-import { type LoadedEngine, loadEngine, XsHouse } from "./xs-house.ts";
+import { type LoadedEngine, loadEngine, XsHouse, type XsHouseOptions } from "./xs-house.ts";
 import { bytesOf, type HeapUse, heapGrowth, heapUseOf, slotBytes, withFixedHeap } from "./xs-snapshot.ts";
 import { XsWorkerDied } from "./xs-worker.ts";
 
@@ -28,6 +28,7 @@ const codeBytesMax = 310 * 1024;
 const outboxBytes = 4_096;
 /** Each message in flight is held as its parts until it is acknowledged. */
 const inFlightBytesMax = 9 * 1024;
+const fourInFlightBytesMax = 2.5 * 1024;
 
 let engine: LoadedEngine | undefined;
 
@@ -35,10 +36,14 @@ before(async () => {
   if (isServiceThere("xs")) engine = await loadEngine();
 });
 
-async function arrange(t: TestContext, snapshot: (engine: LoadedEngine) => Uint8Array): Promise<XsHouse> {
+async function arrange(
+  t: TestContext,
+  snapshot: (engine: LoadedEngine) => Uint8Array,
+  agent: XsHouseOptions["agent"] = {},
+): Promise<XsHouse> {
   requireService(t, "xs");
   assert.ok(engine !== undefined);
-  const house = await XsHouse.arrange({ snapshot: snapshot(engine) });
+  const house = await XsHouse.arrange({ snapshot: snapshot(engine), agent });
   t.after(() => house.worker.end());
   return house;
 }
@@ -89,6 +94,19 @@ test("what twenty messages in flight add, while the bridge owes their acknowledg
   t.diagnostic(`20 messages of 100 bytes in flight: ${words(use)}`);
   assert.equal((await house.status()).queuedMessages, 20);
   assert.ok(bytesOf(use) <= inFlightBytesMax);
+});
+
+test("where four may be in flight, twenty messages add less: the others wait in the ring that is there", async (t) => {
+  const house = await arrange(t, ({ loaded }) => loaded, { wire: { inFlightMaximum: 4 } });
+  await live(house);
+  const before = heapUseOf(await house.worker.snapshot());
+
+  for (let i = 0; i < 20; i++) await house.evaluate("H.publish(100)");
+
+  const use = heapGrowth(before, heapUseOf(await house.worker.snapshot()));
+  t.diagnostic(`20 messages of 100 bytes, 4 of them in flight: ${words(use)}`);
+  assert.equal((await house.status()).queuedMessages, 20);
+  assert.ok(bytesOf(use) <= fourInFlightBytesMax);
 });
 
 test("an agent boots, publishes and renews in a heap of 30 KB above its code, live and free together", async (t) => {

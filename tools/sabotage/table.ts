@@ -18,6 +18,7 @@ import { keyRows } from "./rows-keys.ts";
 import { mqtt5Sabotages } from "./rows-mqtt5.ts";
 import { outboxRows } from "./rows-outbox.ts";
 import { renewalSabotages } from "./rows-renewal.ts";
+import { restSabotages } from "./rows-rest.ts";
 import { rtcRows } from "./rows-rtc.ts";
 import { selfClockSabotages } from "./rows-self-clock.ts";
 import { agentSessionRows } from "./rows-session.ts";
@@ -683,4 +684,5 @@ export const sabotages: readonly Sabotage[] = [
   ...keyRows,
   ...xsSabotages,
   ...faultSabotages,
+  ...restSabotages,
 ];

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
@@ -258,6 +258,34 @@ test("a service that was killed starts again over its own socket, with the confi
 
   assert.equal((await curl(house, "/v1/config")).body, "dim=7");
   assert.match(await house.mayfly("agent", "status", "--socket", house.socket), /^Not connected/);
+});
+
+test("the config a service has is not handed over again at its next start; one whose file is gone is", async (t) => {
+  requireService(t, "curl");
+  requireService(t, "openssl");
+  const house = await arrange(t);
+  await house.mayfly("config", "set", "--device", "lamp", "--text", "dim=7");
+  /** @returns How many configs it was handed until it had the one that was sent last. */
+  const restartAndSet = async (text: string): Promise<number> => {
+    const service = startService(t, house);
+    await service.line(isEvent("connected"));
+    // Configs come in order: with the second the first is decided.
+    await curl(house, "/v1/events?wait=10", "--data", "x");
+    const before = await curl(house, "/v1/config?wait=10");
+    await house.mayfly("config", "set", "--device", "lamp", "--text", text);
+    const after = await curl(house, "/v1/config?wait=10", "--header", `if-none-match: ${etagOf(before)}`);
+    assert.equal(after.body, text);
+    service.kill("SIGTERM");
+    await service.ended;
+    return service.stdoutLines.filter(isEvent("config_applied")).length;
+  };
+
+  const first = await restartAndSet("dim=8");
+  const second = await restartAndSet("dim=9");
+  rmSync(join(house.folder, "state", "config.bin"));
+  const third = await restartAndSet("dim=10");
+
+  assert.deepEqual([first, second, third], [2, 1, 2]);
 });
 
 test("what curl was told is kept, while nobody was at the other end, arrives after kill -9 of the service", async (t) => {

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { jwtVerify } from "jose";
 import { openLastingSigners } from "../src/host/chip.ts";
+import { SharedBuses } from "../src/host/shared-buses.ts";
 import { type Finished, mayfly, type Running, startMayfly, temporaryFolder } from "./mayfly.ts";
 
 const device = ["--project", "plant", "--location", "europe-west1", "--registry", "reg", "--device", "dev-1"];
@@ -256,6 +257,34 @@ test("a signer of a program that runs on takes a signature's true time, and outl
 
   assert.ok(millis >= 65, `${millis} ms`);
   assert.deepEqual([before.length, after.length], [64, 64]);
+});
+
+test("a chip and a clock chip share their one bus, and both find it again after its process was killed", async (t) => {
+  const chip = await bench(t, "--kind", "mayfly", "--real-time", "--rtc");
+  const place = { kind: "socket", bus: chip.socket } as const;
+  const buses = new SharedBuses(place);
+  const { keys, close } = await openLastingSigners({ ...place, address: 0x60 }, [0], buses);
+  const clockChip = await buses.open(place);
+  t.after(close);
+  const digest = new Uint8Array(32).fill(7);
+
+  const [signature, ack] = await Promise.all([
+    keys[0]?.signer.signDigest(digest),
+    clockChip.bus.write(0x68, Uint8Array.of(0)),
+  ]);
+  chip.sim.kill("SIGKILL");
+  await chip.sim.ended;
+  await assert.rejects(clockChip.bus.read(0x68, 1), { code: "bus_closed" });
+  await chip.restart();
+  await clockChip.close();
+  const again = await buses.open(place);
+  await assert.rejects(async () => keys[0]?.signer.signDigest(digest), { code: "bus_closed" });
+  const signedAgain = await keys[0]?.signer.signDigest(digest);
+  await again.close();
+  const signedAlone = await keys[0]?.signer.signDigest(digest);
+
+  assert.deepEqual([signature?.length, ack], [64, "ack"]);
+  assert.deepEqual([signedAgain?.length, signedAlone?.length], [64, 64]);
 });
 
 test("a chip that is not there, and a chip that is not named, are told apart", async (t) => {

@@ -50,6 +50,8 @@ test("what is announced to a bridge, and the pace, are taken within their bounds
     { maximumPacketSize: 1024 * 1024 + 1 },
     { receiveMaximum: 0 },
     { receiveMaximum: 21 },
+    { inFlightMaximum: 0 },
+    { inFlightMaximum: 21 },
     { topicAliasMaximum: 17 },
     { sessionExpirySeconds: 0 },
     { messagesPerSecond: 0 },

@@ -104,6 +104,7 @@ export function settleOptions(options: AgentOptions): AgentSettings {
   const wire = { ...wireDefaults, ...options.wire };
   checkRange("wire.maximumPacketSize", wire.maximumPacketSize, 512, 1024 * 1024);
   checkRange("wire.receiveMaximum", wire.receiveMaximum, 1, wireDefaults.receiveMaximum);
+  checkRange("wire.inFlightMaximum", wire.inFlightMaximum, 1, wireDefaults.inFlightMaximum);
   checkRange("wire.topicAliasMaximum", wire.topicAliasMaximum, 0, 16);
   checkRange("wire.sessionExpirySeconds", wire.sessionExpirySeconds, 1, 0xffff_ffff);
   checkRange("wire.messagesPerSecond", wire.messagesPerSecond, 1, 100_000);

@@ -309,7 +309,10 @@ export class Supervisor {
   #takeAccepted({ isResumed, resent, hints }: Extract<ConnectionReport, { kind: "accepted" }>): void {
     const change = this.#changeover.accepted();
     if (change === undefined) return;
-    const { old, token, isHandover } = change;
+    const { old, token, isHandover, aloneSinceMillis } = change;
+    // Where there is one link at a time, the new connection has cost the old one. An attempt that fails is another matter:
+    // what comes after it is the network's doing.
+    if (aloneSinceMillis !== undefined) this.#standing.gap.open(aloneSinceMillis);
     const isReplacement = old !== undefined || this.#standing.gap.isOpen;
     const gapMillis = this.#standing.gap.close(this.#now());
     this.#form.accepted(token.iat);

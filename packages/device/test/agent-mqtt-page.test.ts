@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { configAgainMillisFirst, configAgainTimesMax } from "../src/config/config-keeper.ts";
 import { settleOptions } from "../src/options.ts";
-import { inFlightMax, outgoingAliasesMax } from "../src/session/bridge-limits.ts";
+import { outgoingAliasesMax } from "../src/session/bridge-limits.ts";
 import { pingAnswerMillisMax } from "../src/session/keep-alive.ts";
 import { reasonWordsMax } from "../src/session/reason-words.ts";
 import { againPauseMillis, againTimesMax } from "../src/session/refusal.ts";
@@ -90,7 +90,7 @@ test("the limits that the page names are the code's", () => {
     device: "lamp",
   });
   for (const sentence of [
-    `the bridge's Receive Maximum, at most ${inFlightMax} |`,
+    `the bridge's Receive Maximum, at most \`wire.inFlightMaximum\`, 1 to ${wireDefaults.inFlightMaximum} (${wireDefaults.inFlightMaximum}) |`,
     `1 to ${wireDefaults.receiveMaximum} (${wireDefaults.receiveMaximum}), announced`,
     `(${number(wireDefaults.maximumPacketSize)}), announced`,
     `the bridge's Topic Alias Maximum, at most ${outgoingAliasesMax} |`,

@@ -15,6 +15,7 @@ import {
   type AgentOptions,
   type AgentPorts,
   type AgentSigner,
+  type Connect,
   clockTime,
   createAgent,
   type TimeHint,
@@ -47,6 +48,8 @@ export interface HouseOptions {
   /** The agents' timers run this much before their time, as a real event loop's may. */
   readonly timersEarlyMillis?: number;
   readonly handlers?: AgentHandlers | ((id: string) => AgentHandlers);
+  /** The agents' machines have room for one link: a second takes the first one's place. */
+  readonly hasOneLink?: true;
   /** What the agent signs with, in place of its one key. */
   readonly keys?: (signer: AgentSigner, world: World) => AgentPorts["signer"];
 }
@@ -191,7 +194,7 @@ export async function arrangeHouse(options: HouseOptions) {
           if (outcome !== undefined) world.timers.after(correctionMillis, () => settle(outcome));
         },
       },
-      connect: dialer.connect,
+      connect: options.hasOneLink === true ? oneLinkAtATime(dialer.connect, world) : dialer.connect,
     };
     const agent = createAgent(
       ports,
@@ -275,5 +278,29 @@ function observe(line: (text: string) => void): BridgeObserver {
     acknowledged: (f) => line(`acknowledged ${f.kind}`),
     notStored: (f) => line(`not stored ${f.because}`),
     sent: (f) => line(`sent ${f.kind}`),
+  };
+}
+
+/** As a microcontroller's sockets: the first link is over before the second is begun. */
+function oneLinkAtATime(connect: Connect, world: World): Connect {
+  let giveWay = (): void => {};
+  return (events) => {
+    giveWay();
+    let isOver = false;
+    const link = connect({
+      opened: () => isOver || events.opened(),
+      received: (bytes) => isOver || events.received(bytes),
+      closed(because) {
+        if (!isOver) events.closed(because);
+        isOver = true;
+      },
+    });
+    giveWay = () => {
+      if (isOver) return;
+      isOver = true;
+      link.close();
+      world.timers.after(0, () => events.closed("another connection took its place"));
+    };
+    return link;
   };
 }

@@ -127,3 +127,51 @@ test("through cuts and silence every command the bridge called delivered or queu
   }
   assert.ok(handovers > 12, `${handovers} handovers`);
 });
+
+/** MQTT 3.1.1 on a machine with room for one link; tokens of a minute. */
+async function liveOnOneLink() {
+  const house = await arrangeHouse({
+    seed: "one link",
+    devices: 1,
+    hasOneLink: true,
+    agent: { protocolVersion: 4, lifetimeSeconds: 60, lifetimeFloorSeconds: 60, keepAliveSeconds: 10 },
+  });
+  const tenant = onlyTenant(house);
+  tenant.agent.start();
+  await house.world.run(2_000);
+  return { ...tenant, world: house.world };
+}
+
+test("where a machine has one link, a renewal costs the connection: it counts, and so does its gap", async () => {
+  const { agent, events, world } = await liveOnOneLink();
+
+  await world.run(600_000);
+
+  const status = agent.status();
+  assert.ok(status.renewals >= 10, `${status.renewals} renewals`);
+  assert.equal(status.renewalsBy.reconnect, status.connects - 1);
+  const gaps = events.flatMap((event) => (event.kind === "renewed" ? [event.gapMillis] : []));
+  assert.equal(gaps.length, status.renewals);
+  // Two round trips for the link and one for CONNECT, 5 to 40 ms each way.
+  assert.ok(
+    gaps.every((gap) => gap >= 30 && gap < 500),
+    gaps.join(),
+  );
+});
+
+test("an outage that begins with a renewal on the only link is the network's, and no gap of a credential", async () => {
+  const { agent, dialer, world } = await liveOnOneLink();
+  dialer.setRefusing(true);
+  await world.run(30_000);
+  assert.equal(agent.status().state, "connected", "the renewal is not due yet, or this shows nothing");
+  await world.run(30_000);
+  const during = agent.status();
+
+  dialer.setRefusing(false);
+  await world.run(60_000);
+
+  const status = agent.status();
+  assert.notEqual(during.state, "connected");
+  assert.equal(status.state, "connected");
+  assert.ok(status.longestGapMillis < 500, `${status.longestGapMillis} ms`);
+});

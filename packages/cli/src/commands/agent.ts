@@ -27,6 +27,7 @@ import { monotonicMillis, sleep, wallSeconds } from "../host/clock.ts";
 import { findEndpoints, readEndpointsFile } from "../host/endpoints.ts";
 import { environmentSettings } from "../host/environment.ts";
 import { readText } from "../host/files.ts";
+import { SharedBuses } from "../host/shared-buses.ts";
 import { anyAbort, standardInputEnd, stopSignal } from "../host/signals.ts";
 import { splitKeyFlag } from "../key-flag.ts";
 import { addAgentStatusCommand } from "./agent-status.ts";
@@ -289,7 +290,10 @@ async function createAgentWith(
   options: AgentOptions & TlsTarget,
 ): Promise<ReadyAgent> {
   const [device, node] = await Promise.all([import("@mayfly/device"), import("@mayfly/device/node")]);
-  const { keys, maker, close } = key.kind === "file" ? await readSigners(key.files) : await openSigners(key);
+  const rtc = timeOrder?.rtc;
+  const buses = new SharedBuses(rtc && { kind: rtc.bus, bus: rtc.path });
+  const { keys, maker, close } =
+    key.kind === "file" ? await readSigners(key.files) : await openSigners(key, buses);
   const files = folders.state === undefined ? undefined : node.openFileStore(folders.state);
   const store = files ?? device.createMemoryStore();
   const [first] = keys;
@@ -303,6 +307,7 @@ async function createAgentWith(
           () => agent?.status().state === "connected",
           (event) => remark(`clock: ${JSON.stringify(event)}`),
           store,
+          buses,
         );
   const ports = {
     clock: node.nodeClock,
@@ -347,10 +352,10 @@ async function readSigners(files: readonly KeyFile[]): Promise<Signers> {
   return { keys, close: async () => {} };
 }
 
-async function openSigners(key: Extract<ChosenKey, { kind: "chip" }>): Promise<Signers> {
+async function openSigners(key: Extract<ChosenKey, { kind: "chip" }>, buses: SharedBuses): Promise<Signers> {
   const { place, slot, spareSlots, attestationSlot } = key;
   const { openLastingSigners } = await import("../host/chip.ts");
-  const chip = await openLastingSigners({ kind: "socket", ...place }, [slot, ...spareSlots]);
+  const chip = await openLastingSigners({ kind: "socket", ...place }, [slot, ...spareSlots], buses);
   if (attestationSlot === undefined) return chip;
   const maker: KeyMaker = {
     slots: spareSlots,

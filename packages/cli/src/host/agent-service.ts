@@ -35,6 +35,7 @@ import type { OpenTime } from "./agent-time.ts";
 import { monotonicMillis, sleep } from "./clock.ts";
 import { readBytesIfThere, readText, writeSecret } from "./files.ts";
 import { openServiceKeys, type ServiceKeys } from "./service-keys.ts";
+import { type BusPlace, SharedBuses } from "./shared-buses.ts";
 import { createSystemdNotifier } from "./systemd-notify.ts";
 
 /** How long a service that was told to end waits for what is on its way. */
@@ -51,7 +52,8 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
   const events = new EventLog((level, facts) => log[level](facts), monotonicMillis);
 
   mkdirSync(settings.stateFolder, { recursive: true, mode: 0o700 });
-  const keys = await openServiceKeys(settings, ({ kind, ...facts }) =>
+  const buses = new SharedBuses(clockChipOf(settings.time));
+  const keys = await openServiceKeys(settings, buses, ({ kind, ...facts }) =>
     log[kind === "chip_missing" ? "error" : "info"]({ event: kind, ...facts }),
   );
   const caPem = await readText(settings.bridge.ca);
@@ -80,6 +82,7 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
     () => agent !== undefined && isConnected(agent),
     (event) => events.takeTime(event),
     store,
+    buses,
   );
   agent = createAgent(
     {
@@ -91,6 +94,7 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
       time: clock?.time ?? node.nodeTime,
       connect: node.createTlsConnect({ ...settings.bridge, caPem }),
       store,
+      configStore: configStoreOf(config, store),
       outbox,
     },
     options,
@@ -150,6 +154,7 @@ async function openTime(
   isConnected: () => boolean,
   tell: (event: TimeEvent) => void,
   store: SmallStore,
+  buses: SharedBuses,
 ): Promise<OpenTime | undefined> {
   if (settings.kind === "machine") return undefined;
   const { openAgentTime } = await import("./agent-time.ts");
@@ -175,7 +180,13 @@ async function openTime(
     isConnected,
     tell,
     store,
+    buses,
   );
+}
+
+function clockChipOf(time: TimeSettings): BusPlace | undefined {
+  const rtc = time.kind === "machine" ? undefined : time.rtc;
+  return rtc && { kind: rtc.bus, bus: rtc.path };
 }
 
 /** Says ready at once (an outage is no reason not to take messages), then alive, until `stop`. */
@@ -236,6 +247,12 @@ async function openConfigShelf(
     tagOf,
     last,
   );
+}
+
+/** A shelf that was emptied gets its config again, whatever is remembered of it. */
+function configStoreOf(shelf: ConfigShelf, store: SmallStore): SmallStore {
+  if (shelf.current !== undefined) return store;
+  return { read: () => undefined, write: (key, value) => store.write(key, value) };
 }
 
 /** A socket left by a process that was killed is taken away; one that somebody answers at is not. */

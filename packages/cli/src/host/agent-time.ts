@@ -5,6 +5,7 @@ import { hexDecode } from "@mayfly/core";
 import type { I2cBus, SmallStore, TimeEvent, TimeKeeper } from "@mayfly/device";
 import type { AgentTimeOrder } from "../agent-time.ts";
 import { readText } from "./files.ts";
+import type { OpenBus, SharedBuses } from "./shared-buses.ts";
 import { pinsOf } from "./time-pins.ts";
 
 export interface OpenTime {
@@ -23,6 +24,7 @@ export async function openAgentTime(
   isConnected: () => boolean,
   told: (event: TimeEvent) => void,
   store: SmallStore,
+  buses: SharedBuses,
 ): Promise<OpenTime> {
   const { ntp, signed, rtc, agingDiscipline, floorSeconds } = order;
   const node = await import("@mayfly/device/node");
@@ -30,7 +32,7 @@ export async function openAgentTime(
     signed === undefined
       ? []
       : pinsOf(await readText(signed.pinFile), signed.pinFile).map(({ publicKey }) => hexDecode(publicKey));
-  const bus = rtc === undefined ? undefined : lastingBus(rtc);
+  const bus = rtc === undefined ? undefined : lastingBus(() => buses.open({ kind: rtc.bus, bus: rtc.path }));
   const time = node.createNodeTimeKeeper({
     ...(ntp === undefined ? {} : { ntp }),
     ...(signed === undefined ? {} : { signed: { ...signed, pins } }),
@@ -50,20 +52,13 @@ export async function openAgentTime(
   };
 }
 
-type ClosingBus = I2cBus & { close(): void | Promise<void> };
-
-async function openBus({ bus, path }: NonNullable<AgentTimeOrder["rtc"]>): Promise<ClosingBus> {
-  const { openLinuxI2cBus, openSocketBus } = await import("@mayfly/secure-element/node");
-  return bus === "i2c" ? await openLinuxI2cBus(path) : await openSocketBus(path, { time: "real" });
-}
-
 /** A bus that is opened when it is needed, and anew after it went away. */
-function lastingBus(where: NonNullable<AgentTimeOrder["rtc"]>): I2cBus & { close(): void } {
-  let opened: Promise<ClosingBus> | undefined;
+function lastingBus(open: () => Promise<OpenBus>): I2cBus & { close(): void } {
+  let opened: Promise<OpenBus> | undefined;
   const withBus = async <T>(use: (bus: I2cBus) => Promise<T>): Promise<T> => {
-    opened ??= openBus(where);
+    opened ??= open();
     try {
-      return await use(await opened);
+      return await use((await opened).bus);
     } catch (error) {
       const last = opened;
       opened = undefined;

@@ -9,24 +9,28 @@
 import type { ChipPlace } from "../chip-flags.ts";
 import { type LastingSigners, openLastingSigners } from "./chip.ts";
 import { sleep } from "./clock.ts";
+import type { SharedBuses } from "./shared-buses.ts";
 
 /** Between two questions whether the chip is there. */
 export const askChipMillis = 2_000;
+
+export type ChipNews =
+  | { readonly kind: "chip_missing"; readonly because: string }
+  | { readonly kind: "chip_found" };
 
 /** @param say Told once where the chip is not there at first, with its code, and once when it is. */
 export async function openAwaitedSigners(
   place: ChipPlace & { readonly kind: "i2c" | "socket" },
   slots: readonly number[],
-  say: (
-    news: { readonly kind: "chip_missing"; readonly because: string } | { readonly kind: "chip_found" },
-  ) => void,
+  buses: SharedBuses,
+  say: (news: ChipNews) => void,
 ): Promise<LastingSigners> {
   const stop = new AbortController();
   let signers: LastingSigners | undefined;
   let failure: unknown;
   const ask = async (): Promise<void> => {
     try {
-      signers = await openLastingSigners(place, slots);
+      signers = await openLastingSigners(place, slots, buses);
     } catch (error) {
       failure = error;
     }

@@ -3,12 +3,11 @@
  *
  * The driver is loaded when a chip is used, so that commands without one start as fast as before.
  */
-import type { ChipTime, I2cBus } from "@mayfly/secure-element";
 import type { KeyAttestation } from "@mayfly/secure-element/provisioning";
 import type { Atecc608, SlotSigner } from "@mayfly/secure-element/signer";
 import { type ChipFlags, type ChipPlace, chipPlaceOf } from "../chip-flags.ts";
-import { monotonicMillis } from "./clock.ts";
 import { publicKeyOfPoint } from "./keys.ts";
+import { SharedBuses } from "./shared-buses.ts";
 
 export interface OpenChip {
   readonly chip: Atecc608;
@@ -31,41 +30,15 @@ export async function withOpenChip<T>(flags: ChipFlags, run: (opened: OpenChip) 
   }
 }
 
-/** @throws {BusError} (rejects) There is no such bus. */
-export async function openChip(place: ChipPlace & { readonly kind: "i2c" | "socket" }): Promise<OpenChip> {
+/** @param buses Of this program, where it has more than this chip on one. @throws {BusError} (rejects) There is no such bus. */
+export async function openChip(
+  place: ChipPlace & { readonly kind: "i2c" | "socket" },
+  buses = new SharedBuses(),
+): Promise<OpenChip> {
   const { Atecc608: Chip } = await import("@mayfly/secure-element/signer");
-  const { bus, time, close } =
-    place.kind === "i2c" ? await openLinux(place.bus) : await openSocket(place.bus);
+  const { bus, time, close } = await buses.open(place);
   const at = (address: number): Atecc608 => new Chip(bus, { address, time });
   return { chip: at(place.address), address: place.address, at, close };
-}
-
-interface OpenBus {
-  readonly bus: I2cBus;
-  readonly time: ChipTime;
-  close(): Promise<void>;
-}
-
-async function openLinux(device: string): Promise<OpenBus> {
-  const { openLinuxI2cBus, systemChipTime } = await import("@mayfly/secure-element/node");
-  const bus = await openLinuxI2cBus(device);
-  return { bus, time: systemChipTime(), close: () => bus.close() };
-}
-
-async function openSocket(where: string): Promise<OpenBus> {
-  const { openSocketBus } = await import("@mayfly/secure-element/node");
-  const bus = await openSocketBus(where);
-  const openedAt = monotonicMillis();
-  return {
-    bus,
-    // The wait is the simulator's, whichever time it keeps. Between two waits a simulator in real time goes on
-    // without us, one in virtual time does not: the later of the two clocks is never behind the chip's.
-    time: {
-      monotonicMillis: () => Math.max(monotonicMillis() - openedAt, bus.time.monotonicMillis()),
-      delayMicros: (micros) => bus.time.delayMicros(micros),
-    },
-    close: async () => bus.close(),
-  };
 }
 
 /** A slot as the registry knows it. */
@@ -116,15 +89,16 @@ export interface LastingSigners {
 export async function openLastingSigners(
   place: Parameters<typeof openChip>[0],
   slots: readonly number[],
+  buses = new SharedBuses(),
 ): Promise<LastingSigners> {
-  let opened: OpenChip | undefined = await openChip(place);
+  let opened: OpenChip | undefined = await openChip(place, buses);
   const close = async (): Promise<void> => {
     const last = opened;
     opened = undefined;
     await last?.close();
   };
   const withChip = async <T>(run: (chip: Atecc608) => Promise<T>): Promise<T> => {
-    opened ??= await openChip(place);
+    opened ??= await openChip(place, buses);
     try {
       return await run(opened.chip);
     } catch (error) {

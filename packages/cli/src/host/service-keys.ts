@@ -6,11 +6,10 @@
  */
 import type { KeyMaker, SlotSigner } from "@mayfly/device";
 import type { AgentServiceSettings, KeySettings } from "../agent-service/settings.ts";
-import { openAwaitedSigners } from "./awaited-signers.ts";
+import { type ChipNews, openAwaitedSigners } from "./awaited-signers.ts";
 import type { LastingSigners } from "./chip.ts";
 import { readText } from "./files.ts";
-
-export type ChipNews = Parameters<Parameters<typeof openAwaitedSigners>[2]>[0];
+import type { SharedBuses } from "./shared-buses.ts";
 
 export interface ServiceKeys {
   readonly keys: readonly SlotSigner[];
@@ -23,6 +22,7 @@ type ChipKey = Extract<KeySettings, { kind: "chip" }>;
 /** @throws {CommandFailure} file_unreadable. @throws {SignerError} (rejects) A key file is none. */
 export async function openServiceKeys(
   settings: Pick<AgentServiceSettings, "keys" | "makeKeys">,
+  buses: SharedBuses,
   say: (news: ChipNews) => void,
 ): Promise<ServiceKeys> {
   const { createSoftwareSigner } = await import("@mayfly/device/node");
@@ -34,7 +34,7 @@ export async function openServiceKeys(
       continue;
     }
     const name = nameOf(key);
-    const chip = chips.get(name) ?? (await openChipKeys(settings.keys, name, say));
+    const chip = chips.get(name) ?? (await openChipKeys(settings.keys, name, buses, say));
     chips.set(name, chip);
     const found = chip.keys.find(({ slot }) => slot === key.slot);
     if (found !== undefined) keys.push(found);
@@ -49,13 +49,14 @@ export async function openServiceKeys(
 async function openChipKeys(
   keys: readonly KeySettings[],
   name: string,
+  buses: SharedBuses,
   say: (news: ChipNews) => void,
 ): Promise<LastingSigners> {
   const own = keys.filter((key): key is ChipKey => key.kind === "chip" && nameOf(key) === name);
   const [first] = own;
   if (first === undefined) throw new Error(`no key is in ${name}`);
   const slots = own.map(({ slot }) => slot);
-  return await openAwaitedSigners({ kind: first.bus, ...first.place }, slots, say);
+  return await openAwaitedSigners({ kind: first.bus, ...first.place }, slots, buses, say);
 }
 
 /** New keys are made in the chip of the first key, in the slots named beside it. */

@@ -4,13 +4,11 @@
  */
 import type { Properties } from "@mayfly/core/mqtt";
 
-/** Our own PUBLISHes without PUBACK, whatever more the bridge allows. */
-export const inFlightMax = 20;
 /** Topic Names of ours that get an alias; the bridge may allow less. */
 export const outgoingAliasesMax = 8;
 
 export interface BridgeLimits {
-  /** PUBLISHes of QoS 1 without PUBACK, 1 to {@link inFlightMax}. */
+  /** PUBLISHes of QoS 1 without PUBACK, 1 to 65,535. */
   readonly receiveMaximum: number;
   /** Of a whole packet of ours; infinite where it named none. */
   readonly packetBytesMax: number;
@@ -27,7 +25,7 @@ export interface BridgeLimits {
 export function readBridgeLimits(connack: Properties | undefined, keepAliveSeconds: number): BridgeLimits {
   const server = connack?.serverKeepAlive;
   return {
-    receiveMaximum: Math.min(inFlightMax, connack?.receiveMaximum ?? inFlightMax),
+    receiveMaximum: connack?.receiveMaximum ?? 0xffff,
     packetBytesMax: connack?.maximumPacketSize ?? Number.POSITIVE_INFINITY,
     topicAliasMaximum: Math.min(outgoingAliasesMax, connack?.topicAliasMaximum ?? 0),
     // 0 means that the bridge does not watch us. We still watch it: PINGREQ may be sent at any time.

@@ -35,7 +35,9 @@ interface Next {
   readonly connection: Connection;
   readonly token: DeviceToken;
   /** Said in its CONNECT, once that is sent. */
-  readonly isHandover: boolean;
+  isHandover: boolean;
+  /** When the connection it was to replace ended, if it did not wait for it. */
+  aloneSinceMillis?: number;
 }
 
 export class Changeover {
@@ -124,13 +126,13 @@ export class Changeover {
     if (this.#isFrozen && this.#current?.connection.inFlight === 0) this.#connect();
   }
 
-  /** The new connection is accepted, and in use from now on. @returns What it replaced, and whether it said handover. */
+  /** The new connection is accepted, and in use from now on. @returns What it replaced, or since when there was none. */
   accepted():
-    | { readonly old: InUse | undefined; readonly token: DeviceToken; readonly isHandover: boolean }
+    | (Pick<Next, "token" | "isHandover" | "aloneSinceMillis"> & { readonly old: InUse | undefined })
     | undefined {
     if (this.#next === undefined) return undefined;
     const old = this.#current;
-    const { connection, token, isHandover } = this.#next;
+    const { connection, token, isHandover, aloneSinceMillis } = this.#next;
     this.#timer.clear();
     this.#next = undefined;
     this.#isFrozen = false;
@@ -140,7 +142,7 @@ export class Changeover {
       sinceMillis: old?.sinceMillis ?? this.#ports.clock.monotonicMillis(),
     };
     old?.connection.leave();
-    return { old, token, isHandover };
+    return { old, token, isHandover, ...(aloneSinceMillis === undefined ? undefined : { aloneSinceMillis }) };
   }
 
   /** The new connection has come to nothing. @returns The token it was to rest on. */
@@ -164,6 +166,7 @@ export class Changeover {
     const lost = this.#current;
     if (connection !== lost?.connection) return undefined;
     this.#current = undefined;
+    if (this.#next !== undefined) this.#next.aloneSinceMillis = this.#ports.clock.monotonicMillis();
     return this.#isFrozen ? undefined : lost;
   }
 
@@ -185,7 +188,7 @@ export class Changeover {
     if (this.#next === undefined) return;
     const { connection, token } = this.#next;
     const isHandover = !this.#settings.cleanSession && this.#current !== undefined;
-    this.#next = { connection, token, isHandover };
+    this.#next.isHandover = isHandover;
     connection.connect({ token: token.text, userName: isHandover ? handoverUserName : agentUserName });
   }
 }

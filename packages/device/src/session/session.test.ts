@@ -4,7 +4,6 @@ import { utf8Encode } from "@mayfly/core";
 import type { ClientPacket, ProtocolVersion, ServerPacket } from "@mayfly/core/mqtt";
 import { encodeServerPacket, ServerDecoder } from "@mayfly/core/mqtt-server";
 import fc from "fast-check";
-import { inFlightMax } from "./bridge-limits.ts";
 import { pingAnswerMillisMax } from "./keep-alive.ts";
 import { connackMillisMax, Session } from "./session.ts";
 import type { SessionOptions, SessionReport } from "./session-report.ts";
@@ -58,8 +57,9 @@ function arrange(
 function arrangeAccepted(
   protocolVersion: ProtocolVersion = 5,
   properties: NonNullable<Extract<ServerPacket, { type: "connack" }>["properties"]> = {},
+  options: Parameters<typeof arrange>[1] = {},
 ) {
-  const all = arrange(protocolVersion);
+  const all = arrange(protocolVersion, options);
   all.session.connect(order, 0);
   all.say({
     type: "connack",
@@ -223,7 +223,21 @@ test("a bridge without a Receive Maximum gets no more than our own bound in flig
 
   while (session.mayPublish(1, 0)) session.publish(message, sent++, 0);
 
-  assert.equal(sent, inFlightMax);
+  assert.equal(sent, wireDefaults.inFlightMaximum);
+});
+
+test("a device that has room for four has four in flight, whatever more the bridge allows", () => {
+  const wire = { ...wireDefaults, inFlightMaximum: 4 };
+  const { session, say, written } = arrangeAccepted(5, { receiveMaximum: 10 }, { wire });
+  let sent = 0;
+
+  while (session.mayPublish(1, 0)) session.publish(message, sent++, 0);
+
+  assert.equal(sent, 4);
+  const first = written[0];
+  assert.ok(first?.type === "publish");
+  say({ type: "puback", packetIdentifier: first.packetIdentifier ?? 0, reasonCode: 0 });
+  assert.equal(session.mayPublish(1, 0), true);
 });
 
 test("a message above the bridge's Maximum Packet Size is not sent", () => {

@@ -1,16 +1,16 @@
 /**
  * Uplink: our own PUBLISHes on one Network Connection, from the first writing to the answer that settles them.
  *
- * What may go is the least of five: the bridge's Receive Maximum, its Maximum Packet Size, the contract's pace, what the
- * network has not taken yet, and a pause where the bridge answered "not now". A message answered so gives its Packet
- * Identifier back and goes again under a new one, ahead of all others, a bounded number of times.
+ * What may go is the least of five: the bridge's Receive Maximum or our own window, its Maximum Packet Size, the contract's
+ * pace, what the network has not taken yet, and a pause where the bridge answered "not now". A message answered so gives its
+ * Packet Identifier back and goes again under a new one, ahead of all others, a bounded number of times.
  *
  * Left to others: which message is next (`outbox.ts`), and what a Session carries over (`session-state.ts`).
  */
 import { type ProtocolVersion, type PubackPacket, reasonCode } from "@mayfly/core/mqtt";
 import { encodePublish } from "@mayfly/core/mqtt-client";
 import type { OutgoingMessage } from "../outbox.ts";
-import { type BridgeLimits, inFlightMax } from "./bridge-limits.ts";
+import type { BridgeLimits } from "./bridge-limits.ts";
 import { earlier } from "./earlier.ts";
 import { type PublishForm, publishPacket } from "./packets-sent.ts";
 import { readReasonWords } from "./reason-words.ts";
@@ -41,7 +41,7 @@ export class Uplink {
   readonly #write: (bytes: Uint8Array) => void;
   readonly #pace: SendPace;
   #aliases = new OutgoingAliases(0);
-  #receiveMaximum = inFlightMax;
+  #inFlightMaximum: number;
   #packetBytesMax = Number.POSITIVE_INFINITY;
   /** No PUBLISH of QoS 1 before this. */
   #pausedUntilMillis = 0;
@@ -57,13 +57,14 @@ export class Uplink {
   ) {
     this.#version = options.protocolVersion;
     this.#pace = new SendPace(options.wire);
+    this.#inFlightMaximum = options.wire.inFlightMaximum;
     this.#state = state;
     this.#output = output;
     this.#write = write;
   }
 
   connected(limits: BridgeLimits): void {
-    this.#receiveMaximum = limits.receiveMaximum;
+    this.#inFlightMaximum = Math.min(this.#inFlightMaximum, limits.receiveMaximum);
     this.#packetBytesMax = limits.packetBytesMax;
     this.#aliases = new OutgoingAliases(limits.topicAliasMaximum);
   }
@@ -85,7 +86,7 @@ export class Uplink {
   /** @returns Whether a message of this QoS may be written now; where time alone is missing, {@link tick} tells when it has come. */
   mayPublish(qos: 0 | 1, nowMillis: number): boolean {
     const occupied = this.#state.inFlight.size + this.#state.postponed.length;
-    if (qos === 1 && occupied >= this.#receiveMaximum) return false;
+    if (qos === 1 && occupied >= this.#inFlightMaximum) return false;
     const readyMillis =
       this.#output.bufferedBytes() > unsentBytesMax
         ? nowMillis + unsentRetryMillis

@@ -13,6 +13,8 @@ export interface WireSettings {
    * it; there more than that ends the connection.
    */
   readonly receiveMaximum: number;
+  /** PUBLISHes of ours without PUBACK, 1 to 20; fewer where the bridge allows fewer. In XS each takes some 400 to 500 bytes. */
+  readonly inFlightMaximum: number;
   /** Topic Alias Maximum we announce, 0 to 16. */
   readonly topicAliasMaximum: number;
   /** Session Expiry Interval we ask for where the Session may be kept (MQTT 5, `cleanSession: false`), 1 to 4,294,967,295. */
@@ -29,6 +31,7 @@ export interface WireSettings {
 export const wireDefaults: WireSettings = {
   maximumPacketSize: 264 * 1024,
   receiveMaximum: 20,
+  inFlightMaximum: 20,
   topicAliasMaximum: 0,
   sessionExpirySeconds: 86_400,
   messagesPerSecond: 100,
