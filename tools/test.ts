@@ -18,6 +18,14 @@ import { isCi, setUpServices } from "./services.ts";
 import { TestReport } from "./test-report.ts";
 
 const FILES_AT_ONCE = 2;
+/** Beside them, one after the other: tests that wait for outages to end and clocks to step, and hardly compute. */
+const PATIENT_FILES: readonly string[] = [
+  "packages/cli/test/demo.test.ts",
+  "packages/device/test/process/mosquitto-restart.test.ts",
+  "test/process/agent-faults.test.ts",
+  "test/process/agent-time-faults.test.ts",
+  "test/process/stepped-clock.test.ts",
+];
 /** No test of ours takes longer; one that does hangs. */
 const TEST_MILLIS_MAX = 240_000;
 /** When nothing is heard for so long, a file hangs outside its tests: it left a socket or a thread open. */
@@ -36,14 +44,14 @@ const find = (patterns: readonly string[]) =>
   patterns.flatMap((pattern) => globSync(pattern, { cwd: ROOT }).sort());
 const report = new TestReport((line) => console.log(line));
 
-async function runFiles(paths: readonly string[]): Promise<void> {
+async function runFiles(paths: readonly string[], filesAtOnce = FILES_AT_ONCE): Promise<void> {
   if (paths.length === 0) return;
   const silence = new AbortController();
   const unfinished = new Set(paths.map((path) => resolve(ROOT, path)));
   const events = run({
     files: [...unfinished],
     cwd: ROOT,
-    concurrency: FILES_AT_ONCE,
+    concurrency: filesAtOnce,
     timeout: TEST_MILLIS_MAX,
     signal: silence.signal,
     ...(values.only === undefined ? {} : { testNamePatterns: [values.only] }),
@@ -79,7 +87,8 @@ if (positionals.length > 0) {
     (path) => !house.includes(path),
   );
   await runFiles(house);
-  await runFiles(rest);
+  const isPatient = (path: string): boolean => PATIENT_FILES.includes(path);
+  await Promise.all([runFiles(rest.filter((path) => !isPatient(path))), runFiles(rest.filter(isPatient), 1)]);
 }
 
 process.exitCode = report.end({ skipsFail: isCi() }) ? 0 : 1;
