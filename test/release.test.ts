@@ -2,7 +2,7 @@
  * The release as a customer meets it: tarballs, an empty folder, `npm install`, `mayfly demo`.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -43,6 +43,12 @@ test("the packed tarballs, installed in an empty folder, run a demo that renews 
       }
     },
   );
+
+  await t.test("the agent's systemd unit comes with the command", () => {
+    const unit = join(customer, "node_modules/@mayfly/cli/systemd/mayfly-agent.service");
+
+    assert.match(readFileSync(unit, "utf8"), /^ExecStart=mayfly agent --config /m);
+  });
 
   await t.test("a customer's program compiles against the published types", async () => {
     const program = `

@@ -71,6 +71,9 @@ async function buildPackage(target: string, working: WorkingManifest): Promise<B
     filter: (path) => !path.endsWith(".test.ts"),
   });
   writeJson(join(folder, "package.json"), toPublishedManifest(working));
+  for (const shipped of working.files ?? []) {
+    cpSync(join(source, shipped), join(folder, shipped), { recursive: true });
+  }
   cpSync(join(ROOT, "LICENSE"), join(folder, "LICENSE"));
   writeJson(join(folder, "tsconfig.json"), {
     extends: relative(folder, join(ROOT, "tsconfig.base.json")),

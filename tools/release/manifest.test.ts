@@ -33,6 +33,10 @@ test("a published command is the built program", () => {
   assert.deepEqual(dependencies, { "@mayfly/core": "0.1.0" });
 });
 
+test("a folder that is shipped as it is stands beside the built code", () => {
+  assert.deepEqual(toPublishedManifest({ ...working, files: ["systemd"] }).files, ["dist", "systemd"]);
+});
+
 test("a door that does not lead into src is refused", () => {
   assert.throws(
     () => toPublishedManifest({ ...working, exports: { ".": "./lib/index.js" } }),

@@ -11,12 +11,14 @@ export type WorkingManifest = {
   readonly engines: Readonly<Record<string, string>>;
   readonly exports?: Readonly<Record<string, string>>;
   readonly bin?: Readonly<Record<string, string>>;
+  /** Folders that are shipped as they are. */
+  readonly files?: readonly string[];
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly peerDependencies?: Readonly<Record<string, string>>;
   readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional: boolean }>>;
 };
 
-export type PublishedManifest = Omit<WorkingManifest, "exports" | "bin"> & {
+export type PublishedManifest = Omit<WorkingManifest, "exports" | "bin" | "files"> & {
   readonly exports: Readonly<Record<string, { readonly types: string; readonly default: string } | string>>;
   readonly bin?: Readonly<Record<string, string>>;
   readonly files: readonly string[];
@@ -41,7 +43,7 @@ export function toPublishedManifest(working: WorkingManifest): PublishedManifest
     engines: working.engines,
     exports: { ...Object.fromEntries(doors), "./package.json": "./package.json" },
     ...(bins.length > 0 ? { bin: Object.fromEntries(bins) } : {}),
-    files: ["dist"],
+    files: ["dist", ...(working.files ?? [])],
     ...(working.dependencies === undefined ? {} : { dependencies: working.dependencies }),
     ...(working.peerDependencies === undefined ? {} : { peerDependencies: working.peerDependencies }),
     ...(working.peerDependenciesMeta === undefined
