@@ -65,4 +65,14 @@ export const agentServiceSabotages: readonly Sabotage[] = [
     name: "a service's day",
     isSlow: true,
   },
+  {
+    file: "packages/cli/src/host/agent-service.ts",
+    test: "packages/cli/test/agent-service.test.ts",
+    promise: "A service that cannot start ends, and leaves nothing behind.",
+    deed: "leave open what was opened before the start failed",
+    find: "for (const close of closers.reverse()) await close();",
+    replace: "closers.length = 0;",
+    name: "a service that cannot start whole ends with a sentence",
+    isSlow: true,
+  },
 ];

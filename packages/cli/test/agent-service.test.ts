@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
@@ -319,6 +320,23 @@ test("what curl was told is kept, while nobody was at the other end, arrives aft
     Buffer.from(String((JSON.parse(line) as Record<string, unknown>)["data"]), "base64").toString(),
   );
   assert.deepEqual(texts, ["one", "two", "three"]);
+});
+
+test("a service that cannot start whole ends with a sentence, and leaves neither a process nor a socket", async (t) => {
+  requireService(t, "openssl");
+  const taken = createServer();
+  taken.listen(0, "127.0.0.1");
+  await once(taken, "listening");
+  t.after(() => taken.close());
+  const { port } = taken.address() as AddressInfo;
+  const house = await arrange(t, { metrics: { port } });
+
+  const service = startService(t, house);
+  const { code, stderr } = await service.ended;
+
+  assert.equal(code, 1);
+  assert.match(stderr, new RegExp(`cannot listen at 127\\.0\\.0\\.1:${port}`));
+  assert.ok(!existsSync(house.socket));
 });
 
 test("systemd is told when it is ready, that it lives, and that it ends", async (t) => {

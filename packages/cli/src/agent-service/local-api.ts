@@ -150,10 +150,11 @@ async function answerPublish(
   if (durability === undefined || durability === "not_kept") {
     // Settled before it was written is as good.
     const outcome = await within(ports, request, 0, answer.outcome);
-    if (outcome?.kind !== "acknowledged" && outcome?.kind !== "superseded") {
-      reply.header("retry-after", "1");
-      throw new ApiFailure(503, "not_durable", "the disk does not take the message; it may be lost");
+    if (outcome?.kind === "acknowledged" || outcome?.kind === "superseded") {
+      return reply.send({ state: outcome.kind });
     }
+    reply.header("retry-after", "1");
+    throw new ApiFailure(503, "not_durable", "the disk does not take the message; it may be lost");
   }
   const kept = durability === "memory" ? "in_memory" : "kept";
   if (waitMillis === 0) return reply.send({ state: kept });

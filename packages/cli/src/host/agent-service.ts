@@ -44,8 +44,21 @@ const drainMillisMax = 3_000;
 const statusMillis = 30_000;
 const configFile = "config.bin";
 
+type Closers = (() => void | Promise<void>)[];
+
 /** Runs until `stop` fires. @throws {CommandFailure} (rejects) It cannot start; its sentence says why. */
 export async function runAgentService(settings: AgentServiceSettings, stop: AbortSignal): Promise<void> {
+  // What was opened is closed in the other order, however far the start came: a chip's bus or a socket left open would
+  // keep the process.
+  const closers: Closers = [];
+  try {
+    await serve(settings, stop, closers);
+  } finally {
+    for (const close of closers.reverse()) await close();
+  }
+}
+
+async function serve(settings: AgentServiceSettings, stop: AbortSignal, closers: Closers): Promise<void> {
   const node = await import("@mayfly/device/node");
   const log = pino({ level: settings.logLevel, base: null });
   const startedMillis = monotonicMillis();
@@ -56,6 +69,7 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
   const keys = await openServiceKeys(settings, buses, ({ kind, ...facts }) =>
     log[kind === "chip_missing" ? "error" : "info"]({ event: kind, ...facts }),
   );
+  closers.push(() => keys.close());
   const caPem = await readText(settings.bridge.ca);
 
   const commands = new CommandDesk(node.nodeTimers);
@@ -75,7 +89,9 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
     slot: settings.keys[0]?.slot ?? 0,
   };
   const outbox = openOutbox(node, settings);
+  closers.push(() => outbox.close());
   const store = node.openFileStore(join(settings.stateFolder, "values"));
+  closers.push(() => store.close());
   let agent: Agent | undefined;
   const clock = await openTime(
     settings.time,
@@ -84,6 +100,7 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
     store,
     buses,
   );
+  closers.push(() => clock?.close());
   agent = createAgent(
     {
       clock: node.nodeClock,
@@ -104,6 +121,7 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
     },
   );
   const running = agent;
+  closers.push(() => running.stop());
   const metrics = createAgentMetrics(() => running.status(), clock && (() => clock.time.status()));
   agent.onEvent((event) => events.take(event));
   agent.onEvent((event) => metrics.take(event));
@@ -130,7 +148,18 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
       log.error({ event: "api_failed", because: error instanceof Error ? error.name : "threw" }),
   });
   await listenOnSocket(api, settings.api);
+  closers.push(async () => {
+    await api.close();
+    rmSync(settings.api.socket, { force: true });
+  });
+  // Whoever waits at the API is answered before it closes.
+  closers.push(() => {
+    running.stop();
+    commands.close();
+    config.close();
+  });
   const metricsListener = await listenForScrapes(settings.metrics, () => metrics.read());
+  closers.push(() => metricsListener?.close());
 
   clock?.time.start();
   agent.start();
@@ -139,13 +168,6 @@ export async function runAgentService(settings: AgentServiceSettings, stop: Abor
 
   log.info({ event: "ending" });
   await drain(agent);
-  agent.stop();
-  commands.close();
-  config.close();
-  await Promise.all([api.close(), metricsListener?.close(), outbox.close(), keys.close()]);
-  clock?.close();
-  await store.close();
-  rmSync(settings.api.socket, { force: true });
 }
 
 /** The clock the agent keeps by itself; undefined where that is the operating system's. */
