@@ -75,4 +75,13 @@ export const agentServiceSabotages: readonly Sabotage[] = [
     name: "a service that cannot start whole ends with a sentence",
     isSlow: true,
   },
+  {
+    file: "packages/device/src/standing.ts",
+    test: "packages/device/src/standing.test.ts",
+    promise: "The status says how far the device's clock is off until a token is taken.",
+    deed: "forget the clock's error at a refusal that tells no time",
+    find: "this.#clockAheadSeconds = clockAheadSeconds ?? this.#clockAheadSeconds;",
+    replace: "this.#clockAheadSeconds = clockAheadSeconds;",
+    name: "how far the clock is off is said until a token is taken",
+  },
 ];

@@ -18,6 +18,8 @@ export class Standing {
   #lastRefusal: string | undefined;
   #waitingBecause: string | undefined;
   #trouble: AgentTrouble | undefined;
+  /** As the bridge last told it; a bridge that ends a session on time tells none. */
+  #clockAheadSeconds: number | undefined;
   #retry: { readonly because: BackoffCause; readonly dueMillis: number } | undefined;
 
   constructor(tell: (event: AgentEvent) => void) {
@@ -100,7 +102,8 @@ export class Standing {
   }
 
   /** A step failed. It stands in the status until {@link mended}. */
-  fail(because: BackoffCause, detail: string, clockAheadSeconds?: number): void {
+  fail(because: BackoffCause, detail: string): void {
+    const clockAheadSeconds = because === "refused" ? this.#clockAheadSeconds : undefined;
     this.#trouble = {
       because,
       detail,
@@ -111,6 +114,7 @@ export class Standing {
   /** The newest token is in use. */
   mended(): void {
     this.#trouble = undefined;
+    this.#clockAheadSeconds = undefined;
   }
 
   /** The next try comes at `dueMillis`, monotonic. */
@@ -138,7 +142,8 @@ export class Standing {
   }
 
   refused(reasonCode: number, refusal: Refusal, words: ReasonWords, clockAheadSeconds?: number): void {
-    this.fail(backoffCauseOf[refusal.action], refusal.sentence, clockAheadSeconds);
+    this.#clockAheadSeconds = clockAheadSeconds ?? this.#clockAheadSeconds;
+    this.fail(backoffCauseOf[refusal.action], refusal.sentence);
     this.#lastRefusal = refusal.sentence;
     const { reasonString, serverReference } = words;
     this.#tell({

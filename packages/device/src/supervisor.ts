@@ -403,7 +403,7 @@ export class Supervisor {
     const { action, cause, refusal } = judgeEnd(end, heldMillis);
     this.#lost(because, cause);
     if (refusal !== undefined && end.reasonCode !== undefined) {
-      this.#standing.refused(end.reasonCode, refusal, end);
+      this.#standing.refused(end.reasonCode, refusal, end, this.#supply.clockAheadSeconds(end.hint));
     }
     if (presented?.isRefused === true) {
       this.#replaceRefused(action, presented.token, token, end);
