@@ -5,7 +5,7 @@
  */
 import { dirname, resolve } from "node:path";
 import { isEventSubfolder } from "@mayfly/core";
-import type { Agent, AgentOptions, KeyMaker, SlotSigner } from "@mayfly/device";
+import type { Agent, AgentOptions, KeyMaker, SlotSigner, TimeEvent } from "@mayfly/device";
 import type { TlsTarget } from "@mayfly/device/node";
 import type { Command } from "commander";
 import { type AgentTimeFlags, type AgentTimeOrder, agentTimeOrderOf, withAgentTime } from "../agent-time.ts";
@@ -23,6 +23,7 @@ import {
   seconds,
   wholeNumber,
 } from "../flags.ts";
+import type { OpenTime } from "../host/agent-time.ts";
 import { monotonicMillis, sleep, wallSeconds } from "../host/clock.ts";
 import { findEndpoints, readEndpointsFile } from "../host/endpoints.ts";
 import { environmentSettings } from "../host/environment.ts";
@@ -299,16 +300,19 @@ async function createAgentWith(
   const [first] = keys;
   if (first === undefined) throw new CommandFailure("usage", "no key is named; give --key FILE:SLOT");
   let agent: Agent | undefined;
-  const opened =
-    timeOrder === undefined
-      ? undefined
-      : await (await import("../host/agent-time.ts")).openAgentTime(
-          timeOrder,
-          () => agent?.status().state === "connected",
-          (event) => remark(`clock: ${JSON.stringify(event)}`),
-          store,
-          buses,
-        );
+  const openTime = async (): Promise<OpenTime | undefined> => {
+    if (timeOrder === undefined) return undefined;
+    const { openAgentTime } = await import("../host/agent-time.ts");
+    const isConnected = (): boolean => agent?.status().state === "connected";
+    const tell = (event: TimeEvent): void => remark(`clock: ${JSON.stringify(event)}`);
+    return await openAgentTime(timeOrder, isConnected, tell, store, buses);
+  };
+  const opened = await openTime().catch(async (error: unknown) => {
+    // A chip's bus that is left open would keep the process.
+    await close();
+    await files?.close();
+    throw error;
+  });
   const ports = {
     clock: node.nodeClock,
     timers: node.nodeTimers,
