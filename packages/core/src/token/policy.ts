@@ -46,6 +46,20 @@ export interface RegistryPolicy extends TokenPolicy {
   readonly connectionMaxSeconds: number;
   /** A connection silent this long is closed whatever its Keep Alive: 10 to 86,400. */
   readonly idleMaxSeconds: number;
+  /** May a gateway whose method is ASSOCIATION_ONLY attach devices that show no token of their own? */
+  readonly gatewayAssociationOnly: "refuse" | "allow";
+  /** Does attaching a device to a gateway end the connection the device itself has? */
+  readonly attachEndsDirectSession: boolean;
+  /** Messages a second of one device, events and states together: 0 (not limited) to 100,000. */
+  readonly messagesPerSecond: number;
+  /** Payload bytes a second of one device: 0 (not limited) to 1,000,000,000. */
+  readonly bytesPerSecond: number;
+  /** States a second of one device: 0 (not limited) to 1,000. */
+  readonly statesPerSecond: number;
+  /** Changes of one device's config a second: 0 (not limited) to 1,000. */
+  readonly configsPerSecond: number;
+  /** Commands a second to one device: 0 (not limited) to 10,000. */
+  readonly commandsPerSecond: number;
 }
 
 const day = 86_400;
@@ -68,6 +82,14 @@ export const policyPresets: Readonly<Record<TokenPolicy["preset"], RegistryPolic
     // Renewal happens inside the session; a week still drains what a crash of the peer left behind.
     connectionMaxSeconds: 7 * day,
     idleMaxSeconds: 1200,
+    gatewayAssociationOnly: "refuse",
+    attachEndsDirectSession: false,
+    // An outbox that empties after an outage is no flood: what bounds it is the window and backpressure.
+    messagesPerSecond: 0,
+    bytesPerSecond: 0,
+    statesPerSecond: 0,
+    configsPerSecond: 0,
+    commandsPerSecond: 0,
   },
   "iot-core": {
     preset: "iot-core",
@@ -84,6 +106,13 @@ export const policyPresets: Readonly<Record<TokenPolicy["preset"], RegistryPolic
     keepSessions: false,
     connectionMaxSeconds: day,
     idleMaxSeconds: 1200,
+    gatewayAssociationOnly: "allow",
+    attachEndsDirectSession: true,
+    messagesPerSecond: 100,
+    bytesPerSecond: 512 * 1024,
+    statesPerSecond: 1,
+    configsPerSecond: 1,
+    commandsPerSecond: 100,
   },
 };
 
@@ -102,7 +131,7 @@ export class PolicyError extends Error {
   }
 }
 
-type Rule = readonly [min: number, max: number] | "boolean" | readonly string[];
+type Rule = readonly [min: number, max: number, unit?: "a second"] | "boolean" | readonly string[];
 
 const rules = {
   preset: ["strict", "iot-core"],
@@ -119,6 +148,13 @@ const rules = {
   keepSessions: "boolean",
   connectionMaxSeconds: [60, 365 * day],
   idleMaxSeconds: [10, day],
+  gatewayAssociationOnly: ["refuse", "allow"],
+  attachEndsDirectSession: "boolean",
+  messagesPerSecond: [0, 100_000, "a second"],
+  bytesPerSecond: [0, 1_000_000_000, "a second"],
+  statesPerSecond: [0, 1_000, "a second"],
+  configsPerSecond: [0, 1_000, "a second"],
+  commandsPerSecond: [0, 10_000, "a second"],
 } as const satisfies Record<keyof RegistryPolicy, Rule>;
 
 /**
@@ -148,13 +184,13 @@ function checkField(field: string, value: unknown, rule: Rule): void {
     if (typeof value === "boolean") return;
     throw new PolicyError("policy_malformed", `${field} must be true or false`, { field });
   }
-  const [min, max] = rule;
+  const [min, max, unit = "seconds"] = rule;
   if (typeof min === "number" && typeof max === "number") {
     if (typeof value !== "number" || !Number.isInteger(value)) {
-      throw new PolicyError("policy_malformed", `${field} must be a whole number of seconds`, { field });
+      throw new PolicyError("policy_malformed", `${field} must be a whole number`, { field });
     }
     if (value >= min && value <= max) return;
-    throw new PolicyError("policy_out_of_range", `${field} must be ${min} to ${max} seconds`, {
+    throw new PolicyError("policy_out_of_range", `${field} must be ${min} to ${max} ${unit}`, {
       field,
       value,
     });

@@ -92,10 +92,18 @@ function recordWith(keys: readonly KeyRecord[], blocked = false): AdmissionRecor
       httpEnabled: true,
       eventNotificationConfigs: [],
       stateNotificationTopic: "",
+      logLevel: "NONE",
     },
-    device: { deviceId: "fern", numId: "2", blocked, keys },
+    device: { ...plainDevice, blocked, keys },
   };
 }
+
+const plainDevice = {
+  ...{ deviceId: "fern", numId: "2", blocked: false },
+  gatewayType: "GATEWAY_TYPE_UNSPECIFIED",
+  gatewayAuthMethod: "GATEWAY_AUTH_METHOD_UNSPECIFIED",
+  logLevel: "LOG_LEVEL_UNSPECIFIED",
+} as const;
 
 const codeOf = (outcome: AdmissionOutcome) =>
   outcome.kind === "refused" && outcome.because instanceof TokenError ? outcome.because.code : outcome.kind;
@@ -445,7 +453,7 @@ test("series are counted in memory up to a maximum", () => {
   admit("no token");
   const record = (numId: string) => ({
     ...recordWith([]),
-    device: { deviceId: "fern", numId, blocked: false, keys: [] },
+    device: { ...plainDevice, numId, keys: [] },
   });
   const attempt: Omit<Attempt, "authenticity"> = {
     ...{ deviceName, bridge: "http" as const, purpose: "request" as const },
@@ -533,7 +541,7 @@ test("a token of one device under the name of another is an alarm about the firs
   const moss = { ...deviceName, device: "moss" };
   present.record = {
     ...recordWith([]),
-    device: { deviceId: "moss", numId: "3", blocked: false, keys: [other.record] },
+    device: { ...plainDevice, deviceId: "moss", numId: "3", keys: [other.record] },
   };
 
   admit(token, { deviceName: moss, peer: { remoteAddress: "198.51.100.7" } });

@@ -24,7 +24,13 @@ import {
   type VerifiedToken,
   verifyDeviceToken,
 } from "@mayfly/core/token";
-import type { AdmissionRecord, KeyRecord, RegistryRef } from "../registry/model.ts";
+import type {
+  AdmissionRecord,
+  GatewayAuthMethod,
+  KeyRecord,
+  LogLevel,
+  RegistryRef,
+} from "../registry/model.ts";
 import type { RegistryStore } from "../registry/store.ts";
 import type { TestimonyListener } from "../time/time-witnesses.ts";
 import { AttemptBook, type AttemptObserver } from "./attempt-book.ts";
@@ -55,6 +61,10 @@ export interface DevicePrincipal {
   readonly deadlineSeconds: NumericDate;
   readonly deadlineBecause: "token_expired" | "key_expired";
   readonly leniencies: readonly Leniency[];
+  /** Of a gateway: what it must show to attach a device. Undefined: no gateway. */
+  readonly gatewayAuthMethod: GatewayAuthMethod | undefined;
+  /** The device's own, or its registry's where it has none. */
+  readonly logLevel: LogLevel;
 }
 
 export interface AdmissionRequest {
@@ -392,5 +402,17 @@ function principalOf(verified: VerifiedToken, record: AdmissionRecord | undefine
     deadlineSeconds: verified.deadlineSeconds,
     deadlineBecause: verified.deadlineSeconds < graceEnds ? "key_expired" : "token_expired",
     leniencies: verified.leniencies,
+    ...standingOf(registry, device),
+  };
+}
+
+/** What is on record of the device beside its keys, for a principal made or judged again. */
+export function standingOf(
+  registry: AdmissionRecord["registry"],
+  device: NonNullable<AdmissionRecord["device"]>,
+): Pick<DevicePrincipal, "gatewayAuthMethod" | "logLevel"> {
+  return {
+    gatewayAuthMethod: device.gatewayType === "GATEWAY" ? device.gatewayAuthMethod : undefined,
+    logLevel: device.logLevel === "LOG_LEVEL_UNSPECIFIED" ? registry.logLevel : device.logLevel,
   };
 }

@@ -30,6 +30,8 @@ const principal: DevicePrincipal = {
   deadlineSeconds: 4_700,
   deadlineBecause: "token_expired",
   leniencies: [],
+  gatewayAuthMethod: undefined,
+  logLevel: "NONE",
 };
 
 function recordWith(
@@ -45,9 +47,16 @@ function recordWith(
       httpEnabled: true,
       eventNotificationConfigs: [],
       stateNotificationTopic: "",
+      logLevel: "NONE",
       ...changed,
     },
-    device: { deviceId: "fern", numId: "2", blocked: false, keys: [key], ...device },
+    device: {
+      ...{ deviceId: "fern", numId: "2", blocked: false, keys: [key] },
+      gatewayType: "GATEWAY_TYPE_UNSPECIFIED",
+      gatewayAuthMethod: "GATEWAY_AUTH_METHOD_UNSPECIFIED",
+      logLevel: "LOG_LEVEL_UNSPECIFIED",
+      ...device,
+    },
   };
 }
 

@@ -8,7 +8,7 @@
 import type { NumericDate } from "@mayfly/core";
 import { findKeyRefusal } from "@mayfly/core/token";
 import type { AdmissionRecord } from "../registry/model.ts";
-import type { DevicePrincipal } from "./admission.ts";
+import { type DevicePrincipal, standingOf } from "./admission.ts";
 
 export type RightEnd =
   | "device_deleted"
@@ -64,7 +64,11 @@ export function rejudge(
   if (now >= deadlineSeconds) return ends(deadlineBecause);
   return {
     kind: "keeps",
-    principal: { ...principal, policy, keyState: key.state, deadlineSeconds, deadlineBecause },
+    principal: {
+      ...principal,
+      ...standingOf(record.registry, device),
+      ...{ policy, keyState: key.state, deadlineSeconds, deadlineBecause },
+    },
   };
 }
 

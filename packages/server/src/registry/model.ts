@@ -115,6 +115,13 @@ export interface AttestationRecord {
   readonly pem: string;
 }
 
+export type GatewayType = "GATEWAY_TYPE_UNSPECIFIED" | "GATEWAY" | "NON_GATEWAY";
+export type GatewayAuthMethod =
+  | "GATEWAY_AUTH_METHOD_UNSPECIFIED"
+  | "ASSOCIATION_ONLY"
+  | "DEVICE_AUTH_TOKEN_ONLY"
+  | "ASSOCIATION_AND_DEVICE_AUTH_TOKEN";
+
 export interface DeviceConfigVersion {
   /** Starts at 1, grows by 1. */
   readonly version: number;
@@ -138,6 +145,9 @@ export interface DeviceActivity {
   readonly errorMs?: number;
   readonly errorCode?: number;
   readonly errorMessage?: string;
+  /** The gateway that spoke for the device last, its device id, and when. */
+  readonly gatewayId?: string;
+  readonly gatewayMs?: number;
   /** Key that verified last and when: the registry learns which key is in use. */
   readonly keyId?: string;
   readonly keyUsedMs?: number;
@@ -149,12 +159,9 @@ export interface DeviceRecord extends RegistryRef {
   readonly blocked: boolean;
   readonly logLevel: LogLevel;
   readonly metadata: Readonly<Record<string, string>>;
-  readonly gatewayType: "GATEWAY_TYPE_UNSPECIFIED" | "GATEWAY" | "NON_GATEWAY";
-  readonly gatewayAuthMethod:
-    | "GATEWAY_AUTH_METHOD_UNSPECIFIED"
-    | "ASSOCIATION_ONLY"
-    | "DEVICE_AUTH_TOKEN_ONLY"
-    | "ASSOCIATION_AND_DEVICE_AUTH_TOKEN";
+  readonly gatewayType: GatewayType;
+  /** Of a gateway: what it must show to attach a device (cloud-iot-core.md §6). */
+  readonly gatewayAuthMethod: GatewayAuthMethod;
   /** All keys on record, retired and revoked ones too. At most 3 that may verify. */
   readonly keys: readonly KeyRecord[];
   /** Tokens issued before this instant are refused. */
@@ -181,8 +188,19 @@ export interface AdmissionRecord {
     | "httpEnabled"
     | "eventNotificationConfigs"
     | "stateNotificationTopic"
+    | "logLevel"
   >;
-  readonly device?: Pick<DeviceRecord, "deviceId" | "numId" | "blocked" | "keys" | "tokensNotBeforeSeconds">;
+  readonly device?: Pick<
+    DeviceRecord,
+    | "deviceId"
+    | "numId"
+    | "blocked"
+    | "keys"
+    | "tokensNotBeforeSeconds"
+    | "gatewayType"
+    | "gatewayAuthMethod"
+    | "logLevel"
+  >;
 }
 
 /** One line of the change log, written in the transaction that made the change, told after the commit. */
@@ -196,8 +214,12 @@ export interface RegistryChange {
     | "device_created"
     | "device_updated"
     | "device_deleted"
+    | "device_bound"
+    | "device_unbound"
     | "config_updated";
   readonly registry: RegistryRef;
   readonly deviceId?: string;
+  /** Of a binding: the gateway's device id. */
+  readonly gatewayId?: string;
   readonly atMs: number;
 }

@@ -89,6 +89,8 @@ test("a file made before there were authentication records keeps its devices and
   const { registry } = deviceRef("gauge-1");
   const kept = await again.findRegistry({ project: "mayfly", location: "europe-west1", registry });
   assert.equal(kept?.policy.keyOffers, "refuse");
+  assert.equal(kept?.policy.attachEndsDirectSession, false);
+  assert.equal(kept?.policy.messagesPerSecond, 0);
   await again.close();
 });
 

@@ -114,17 +114,21 @@ export function adminTokenOfRow(row: Row): AdminTokenRecord {
 }
 
 /** Read as an array, in the order of the columns: the one row of a CONNECT. */
-export const ADMISSION_COLUMNS = "device_id, num_id, blocked, keys, tokens_not_before_seconds";
+export const ADMISSION_COLUMNS =
+  "device_id, num_id, blocked, keys, tokens_not_before_seconds, gateway_type, gateway_auth_method, log_level";
 
 export function admissionDeviceOfColumns(
   columns: readonly unknown[],
 ): NonNullable<AdmissionRecord["device"]> {
-  const [deviceId, numId, blocked, keys, notBefore] = columns;
+  const [deviceId, numId, blocked, keys, notBefore, gatewayType, gatewayAuthMethod, logLevel] = columns;
   const device = {
     deviceId: text(deviceId),
     numId: text(numId),
     blocked: blocked === 1,
     keys: json<readonly KeyRecord[]>(keys),
+    gatewayType: text(gatewayType) as DeviceRecord["gatewayType"],
+    gatewayAuthMethod: text(gatewayAuthMethod) as DeviceRecord["gatewayAuthMethod"],
+    logLevel: text(logLevel) as DeviceRecord["logLevel"],
   };
   return typeof notBefore === "number" ? { ...device, tokensNotBeforeSeconds: notBefore } : device;
 }

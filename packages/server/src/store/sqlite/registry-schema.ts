@@ -139,4 +139,23 @@ ALTER TABLE device ADD COLUMN attestation TEXT;
 UPDATE registry SET policy = json_set(policy, '$.keyOffers', 'refuse');
 `,
   },
+  {
+    // A registry that is there already keeps its pace: a new limit would cut devices that did nothing new.
+    name: "gateways and the devices bound to them, and limits per device",
+    sql: `
+CREATE TABLE gateway_binding (
+  gateway_pk INTEGER NOT NULL REFERENCES device (pk),
+  device_pk INTEGER NOT NULL REFERENCES device (pk),
+  created_ms INTEGER NOT NULL,
+  PRIMARY KEY (gateway_pk, device_pk)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX gateway_binding_by_device ON gateway_binding (device_pk, gateway_pk);
+ALTER TABLE change_log ADD COLUMN gateway_id TEXT;
+UPDATE registry SET policy = json_set(policy,
+  '$.gatewayAssociationOnly', iif(json_extract(policy, '$.preset') = 'iot-core', 'allow', 'refuse'),
+  '$.attachEndsDirectSession', json(iif(json_extract(policy, '$.preset') = 'iot-core', 'true', 'false')),
+  '$.messagesPerSecond', 0, '$.bytesPerSecond', 0, '$.statesPerSecond', 0, '$.configsPerSecond', 0,
+  '$.commandsPerSecond', 0);
+`,
+  },
 ];
