@@ -9,7 +9,7 @@ import { bytesOf, type FuzzTarget } from "./target.ts";
 import { fuzzTargetNames, fuzzTargets } from "./targets/all.ts";
 
 /** Some seconds together; what a target can do in one differs. */
-const runsOf = { mqtt: 2_500, session: 1_500, token: 3_000, http: 1_000, names: 12_000 } as const;
+const runsOf = { mqtt: 1_500, session: 1_000, token: 2_000, http: 800, names: 4_000 } as const;
 
 test("the fuzzer finds a fault that only coverage leads to, and makes the input small", async () => {
   const target: FuzzTarget = {

@@ -42,6 +42,7 @@ export function sessionPackets(version: ProtocolVersion, device = "dev"): readon
   const ask = (topicFilter: string, qos: 0 | 1 | 2) => ({ topicFilter, qos, ...filter });
   return [
     [{ ...publish, topic, payload }],
+    [{ ...publish, dup: true, topic, payload }],
     [
       {
         ...publish,

@@ -45,6 +45,10 @@ export async function openNamesTarget(): Promise<FuzzTarget> {
       "projects/my-project/locations/us-central1/registries/plant/devices/fern",
       "projects/example.com:p/locations/l/registries/r+1%~._/devices/18446744073709551615",
       "a/b/+/#",
+      "/devices/fern/events/al+arm",
+      "/devices/fern/commands/+",
+      "/devices/googly/state",
+      "/devices/18446744073709551616/config",
     ].map(bytesOf),
     dictionary: ["/devices/", "/", "#", "+", "goog", "events/", "registries/", "\x00", "\xc3\xa9", "%2F"].map(
       bytesOf,
