@@ -1,6 +1,6 @@
 /**
  * The MQTT decoders of both ends. The first byte of an input says which: what a client sends, or what a server sends
- * to a client of 3.1.1 or of 5.0. All else is the wire.
+ * to a client of 3.1.1 or of 5.0, and into which pieces it is cut. All else is the wire.
  *
  * Promised: nothing is thrown but an MqttError; how the bytes were cut changes nothing; what was decoded can be
  * encoded, and is decoded from that as the same packet.
@@ -58,17 +58,23 @@ export async function openMqttTarget(): Promise<FuzzTarget> {
           : new ClientDecoder({ protocolVersion: version, maximumPacketSize });
 
       const whole = read(open(), [wire]);
-      const single = read(
-        open(),
-        Array.from(wire, (byte) => new Uint8Array([byte])),
-      );
-      promise(same(whole, single), "how the bytes were cut changes what is read");
+      for (const pieceBytes of [1, 2 + (kind >> 3)]) {
+        promise(
+          same(whole, read(open(), cut(wire, pieceBytes))),
+          "how the bytes were cut changes what is read",
+        );
+      }
       for (const [index, packet] of whole.packets.entries()) {
         checkAgain(packet, whole.packets[0], kind % 3 === 0, version, index);
       }
     },
     async close() {},
   };
+}
+
+function cut(bytes: Uint8Array, pieceBytes: number): readonly Uint8Array[] {
+  const pieces = Math.ceil(bytes.length / pieceBytes);
+  return Array.from({ length: pieces }, (_, n) => bytes.slice(n * pieceBytes, (n + 1) * pieceBytes));
 }
 
 const headed = (first: number, bytes: Uint8Array) => Buffer.concat([new Uint8Array([first]), bytes]);
