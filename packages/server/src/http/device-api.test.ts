@@ -10,6 +10,7 @@ import {
   lab,
   openAdminHouse,
   startSeconds,
+  timers,
 } from "../../test/http/admin-house.ts";
 import { createAdmission } from "../auth/admission.ts";
 import { createNodeKeyVerifier } from "../host/node-key-verifier.ts";
@@ -49,6 +50,7 @@ async function openDeviceHouse(intake?: Intake): Promise<DeviceHouse> {
     intake: intake ?? createIntake({ clock, registry: store, backbone }),
     registry: store,
     clock,
+    timers,
     observer: {
       requestAnswered: ({ call, httpStatus }) => told.push(`${call} ${httpStatus}`),
       requestRefused: ({ because, deviceName, authenticity, remoteAddress }) =>

@@ -35,13 +35,31 @@ export function commonOptions(bodyBytesMax: number, formatJson: FormatJson) {
     frameworkErrors: (error, _request, reply) => sendError(reply, toApiError(error), formatJson),
     clientErrorHandler(_error, socket) {
       if (!socket.writable) return;
-      const body = formatJson(errorBody(new ApiError("INVALID_ARGUMENT", "The HTTP request is malformed.")));
       socket.end(
-        `HTTP/1.1 400 Bad Request\r\ncontent-type: application/json; charset=UTF-8\r\n` +
-          `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+        formatLastAnswer(new ApiError("INVALID_ARGUMENT", "The HTTP request is malformed."), formatJson),
       );
     },
   } satisfies FastifyServerOptions;
+}
+
+/** RFC 9110 §15 and RFC 6585 §5, of the answers given without a parser. */
+const reasonPhrases: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  408: "Request Timeout",
+  417: "Expectation Failed",
+  431: "Request Header Fields Too Large",
+  501: "Not Implemented",
+  505: "HTTP Version Not Supported",
+};
+
+/** A whole answer for a connection that no parser reads any more. */
+export function formatLastAnswer(error: ApiError, formatJson: FormatJson): string {
+  const body = formatJson(errorBody(error));
+  return (
+    `HTTP/1.1 ${error.httpStatus} ${reasonPhrases[error.httpStatus] ?? ""}\r\n` +
+    "content-type: application/json; charset=UTF-8\r\n" +
+    `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`
+  );
 }
 
 /** Bodies are JSON whatever their Content-Type says, and none is as good as an empty one. */
@@ -90,7 +108,7 @@ function sendError(reply: FastifyReply, error: ApiError, formatJson: FormatJson)
     .send(formatJson(errorBody(error)));
 }
 
-const methods: readonly Method[] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
 
 /** Registers the table, and for each of its paths the methods it does not have: 405 with `allow`. */
 export function addRoutes(app: FastifyInstance, routes: readonly Route[], formatJson: FormatJson): void {
@@ -115,7 +133,7 @@ export function addRoutes(app: FastifyInstance, routes: readonly Route[], format
   for (const [url, present] of methodsOf) {
     const allow = present.join(", ");
     app.route({
-      method: methods.filter((method) => !present.includes(method)),
+      method: methods.filter((method) => !present.some((one) => one === method)),
       url,
       config: { permission: "public" },
       async handler() {
