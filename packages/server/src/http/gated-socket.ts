@@ -32,7 +32,6 @@ export type DeviceSocket = Duplex & {
   readonly remoteAddress?: string | undefined;
   getProtocol?(): string | null;
   isSessionReused?(): boolean;
-  destroySoon(): void;
 };
 
 export interface GatedSocketOptions {
