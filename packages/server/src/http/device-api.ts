@@ -69,7 +69,9 @@ export interface DeviceApiOptions {
   readonly tls?: TlsOptions;
 }
 
-const devicePath = "/v1/projects/{project}/locations/{location}/registries/{registry}/devices/{device}";
+/** Firmware of 2017 speaks to the beta's path; the calls are the same. */
+const versions = ["v1", "v1beta1"] as const;
+const devicePath = "projects/{project}/locations/{location}/registries/{registry}/devices/{device}";
 
 /** @returns A Fastify app that is not listening yet. */
 export function createDeviceApi(ports: DeviceApiPorts, options: DeviceApiOptions = {}): FastifyInstance {
@@ -157,12 +159,17 @@ export function createDeviceApi(ports: DeviceApiPorts, options: DeviceApiOptions
 
   takeJsonBodies(app);
   answerErrors(app, prettyJson, ports.onInternalError);
-  addRoutes(app, deviceApiRoutes(ports, principalOf), prettyJson);
+  addRoutes(
+    app,
+    versions.flatMap((version) => deviceApiRoutes(`/${version}/${devicePath}`, ports, principalOf)),
+    prettyJson,
+  );
   addTimeRoute(app, ports.timeAnswerer, prettyJson);
   return app;
 }
 
 function deviceApiRoutes(
+  path: string,
   ports: DeviceApiPorts,
   principalOf: (request: FastifyRequest) => DevicePrincipal,
 ): readonly Route[] {
@@ -175,7 +182,7 @@ function deviceApiRoutes(
   return [
     {
       method: "POST",
-      path: `${devicePath}:publishEvent`,
+      path: `${path}:publishEvent`,
       permission: "device",
       async handle(call) {
         const principal = principalOf(call.request);
@@ -204,7 +211,7 @@ function deviceApiRoutes(
     },
     {
       method: "POST",
-      path: `${devicePath}:setState`,
+      path: `${path}:setState`,
       permission: "device",
       async handle(call) {
         const principal = principalOf(call.request);
@@ -220,11 +227,12 @@ function deviceApiRoutes(
     },
     {
       method: "GET",
-      path: `${devicePath}/config`,
+      path: `${path}/config`,
       permission: "device",
       async handle(call) {
         const principal = principalOf(call.request);
-        const text = call.query("localVersion") ?? "";
+        const [text = "", ...more] = call.queryAll("localVersion");
+        if (more.length > 0) throw invalidField("local_version", "The local_version is given twice.");
         const localVersion = text === "" ? 0 : integerOf(text);
         if (!Number.isSafeInteger(localVersion) || localVersion < 0) {
           throw invalidField("local_version", "Invalid value at 'local_version' (TYPE_INT64).");

@@ -1,6 +1,7 @@
 /**
  * What both HTTP listeners have in common: bounds, lenient JSON bodies, Google's errors, no talk of insides.
  */
+import { isUtf8 } from "node:buffer";
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from "fastify";
 import { ApiError, errorBody, toApiError } from "./api-error.ts";
 import { toCamelCase } from "./json-fields.ts";
@@ -68,6 +69,8 @@ export function takeJsonBodies(app: FastifyInstance): void {
   app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => {
     if (body.length === 0) return done(null, undefined);
     try {
+      // RFC 8259 §8.1. A decoder that mends bytes would let two ids become one.
+      if (!Buffer.isBuffer(body) || !isUtf8(body)) throw new TypeError("not UTF-8");
       done(null, JSON.parse(body.toString("utf8")));
     } catch {
       done(new ApiError("INVALID_ARGUMENT", "Invalid JSON payload received."));
