@@ -12,7 +12,7 @@ import { createNodeKeyVerifier } from "../../../packages/server/src/host/node-ke
 import { createDeviceApi } from "../../../packages/server/src/http/device-api.ts";
 import { createIntake } from "../../../packages/server/src/telemetry/intake.ts";
 import { DeviceKey } from "../../../packages/server/test/bridge-world.ts";
-import { credential, lab, openAdminHouse } from "../../../packages/server/test/http/admin-house.ts";
+import { credential, lab, openAdminHouse, timers } from "../../../packages/server/test/http/admin-house.ts";
 import { bytesOf, type FuzzTarget, promise, textOf } from "../target.ts";
 
 const path = `${lab}/plant/devices/sensor-1`;
@@ -47,7 +47,7 @@ export async function openHttpTarget(): Promise<FuzzTarget> {
         },
       },
     }),
-    ...{ registry: store, clock },
+    ...{ registry: store, clock, timers },
     observer: { requestAnswered: () => undefined, requestRefused: () => undefined },
     timeAnswerer: { answer: () => ({ kind: "refused", because: "delegation_missing" }) },
     onInternalError: (error) => failures.push(error),

@@ -10,6 +10,7 @@ import {
   lab,
   openAdminHouse,
   startSeconds,
+  timers,
 } from "../../test/http/admin-house.ts";
 import { createAdmission } from "../auth/admission.ts";
 import { createNodeKeyVerifier } from "../host/node-key-verifier.ts";
@@ -49,6 +50,7 @@ async function openDeviceHouse(intake?: Intake): Promise<DeviceHouse> {
     intake: intake ?? createIntake({ clock, registry: store, backbone }),
     registry: store,
     clock,
+    timers,
     observer: {
       requestAnswered: ({ call, httpStatus }) => told.push(`${call} ${httpStatus}`),
       requestRefused: ({ because, deviceName, authenticity, remoteAddress }) =>
@@ -330,6 +332,45 @@ test("each call is told by what came of it, and each refusal by its reason, once
   ]);
 });
 
+test("a local version given twice, in either spelling, is INVALID_ARGUMENT", async () => {
+  const { call } = await openDeviceHouse();
+
+  for (const query of ["localVersion=1&localVersion=2", "localVersion=1&local_version=1"]) {
+    const answer = await call("GET", `${device}/config?${query}`);
+    assert.deepEqual([answer.statusCode, answer.json().error.status], [400, "INVALID_ARGUMENT"]);
+  }
+});
+
+test("the beta's path is the same API", async () => {
+  const { call } = await openDeviceHouse();
+  const beta = device.replace("/v1/", "/v1beta1/");
+
+  const answers = [
+    await call("POST", `${beta}:publishEvent`, { binaryData: "b24=" }),
+    await call("POST", `${beta}:setState`, { state: { binaryData: "b24=" } }),
+    await call("GET", `${beta}/config`),
+    await call("GET", `${beta}/config`, undefined, null),
+  ];
+
+  assert.deepEqual(
+    answers.map(({ statusCode }) => statusCode),
+    [200, 200, 200, 401],
+  );
+});
+
+test("a body that is not UTF-8 is no JSON", async () => {
+  const { api } = await openDeviceHouse();
+
+  const answer = await api.inject({
+    method: "POST",
+    url: `${device}:publishEvent`,
+    headers: { authorization: `Bearer ${mintToken()}` },
+    payload: Buffer.from('{"messageId": "\xff"}', "latin1"),
+  });
+
+  assert.deepEqual([answer.statusCode, answer.json().error.status], [400, "INVALID_ARGUMENT"]);
+});
+
 async function sendRaw(text: string): Promise<string> {
   const { api } = await openDeviceHouse();
   await api.listen({ host: "127.0.0.1", port: 0 });
@@ -391,8 +432,7 @@ test("stray bytes behind a good request are told of after its answer, not instea
     `POST ${device}:publishEvent HTTP/1.1\r\nHost: b\r\nAuthorization: Bearer ${mintToken()}\r\n` +
       `Content-Length: ${body.length}\r\n\r\n${body}{"what":"is this"}\r\n\r\n`,
   );
-  const malformed = once(api.server, "clientError");
-  await malformed;
+  while (waiting.length === 0) await new Promise(setImmediate);
   const heardAtTheFault = heard;
   waiting[0]?.();
   await once(socket, "close");
