@@ -21,6 +21,7 @@ import {
   type OnInternalError,
   takeJsonBodies,
 } from "./fastify-app.ts";
+import { gatewayRoutes } from "./gateway-routes.ts";
 import { type Health, healthRoutes } from "./health.ts";
 import { isLoopbackRequest } from "./loopback.ts";
 import { mayflyRoutes } from "./mayfly-routes.ts";
@@ -92,6 +93,7 @@ export function adminRoutes(ports: AdminApiPorts, puller: Puller, tails: Tails):
   return [
     ...registryRoutes(ports),
     ...deviceRoutes(ports),
+    ...gatewayRoutes(ports),
     ...subscriptionRoutes({ ...ports, puller }),
     ...mayflyRoutes({ ...ports, tails }),
     ...healthRoutes(ports.health, isLoopbackRequest),

@@ -285,15 +285,6 @@ for (const [sentence, method, url, body, status, code, message] of [
     "INVALID_ARGUMENT",
     /262144/,
   ],
-  [
-    "a list of a gateway's devices is UNIMPLEMENTED",
-    "GET",
-    `${devices}?gatewayListOptions.associationsGatewayId=gw-1`,
-    undefined,
-    501,
-    "UNIMPLEMENTED",
-    /gateway/,
-  ],
   ["a body that is no JSON is refused", "POST", devices, "{", 400, "INVALID_ARGUMENT", /JSON/],
   ["a body that is a list is refused", "POST", devices, [], 400, "INVALID_ARGUMENT", /object/],
   [
