@@ -12,7 +12,7 @@ const principal = {
   deviceId: "fern",
   deviceNumId: "2",
   routes: { eventNotificationConfigs: [], stateNotificationTopic: "" },
-} as DevicePrincipal;
+} as Partial<DevicePrincipal> as DevicePrincipal;
 const clock = { monotonicMillis: () => 0, wallSeconds: () => 1_700_000_000.5 };
 
 function intakeOver(appendState: (state: DeviceStateVersion) => Promise<void>) {
