@@ -12,6 +12,7 @@ import {
 } from "../registry/devices.ts";
 import type { DeviceRef } from "../registry/model.ts";
 import type { RegistryService } from "../registry/service.ts";
+import type { DeviceRates } from "../telemetry/device-rates.ts";
 import { ApiError, invalidField } from "./api-error.ts";
 import { sendCommand } from "./command.ts";
 import {
@@ -28,6 +29,7 @@ import {
   gatewayTypes,
   readDeviceBody,
 } from "./device-json.ts";
+import { createDeviceLimits } from "./device-limits.ts";
 import { parseFieldMask, parseUpdateMask } from "./field-mask.ts";
 import { findInteger, readBytes, readEnum, readObject, readString } from "./json-fields.ts";
 import { readCount, readPage } from "./paging.ts";
@@ -40,8 +42,10 @@ export const devicePath = `${devicesPath}/{device}`;
 export function deviceRoutes(ports: {
   readonly service: RegistryService;
   readonly bridge: Pick<Bridge, "sendCommand">;
+  readonly rates: DeviceRates;
 }): readonly Route[] {
   const { devices } = ports.service;
+  const limits = createDeviceLimits(ports);
 
   return [
     {
@@ -107,6 +111,7 @@ export function deviceRoutes(ports: {
       async handle(call) {
         const fields = readObject(call.body ?? {}, "", ["name", "versionToUpdate", "binaryData"]);
         const version = findInteger(fields, "versionToUpdate", 0, Number.MAX_SAFE_INTEGER) ?? 0;
+        await limits.config(deviceOf(call));
         return formatConfig(
           await devices.modifyConfig(deviceOf(call), readBytes(fields, "binaryData"), version),
         );
@@ -150,6 +155,7 @@ export function deviceRoutes(ports: {
         if (isReservedCommand(subfolder)) {
           throw invalidField("subfolder", "Subfolders of 'mayfly' are the server's own: see ':instruct'.");
         }
+        await limits.command(deviceOf(call));
         const { project, location, registry, deviceId } = await devices.get(deviceOf(call));
         await sendCommand(
           ports.bridge,

@@ -15,6 +15,7 @@ import { createPlaces } from "../../src/registry/places.ts";
 import { createRegistryService } from "../../src/registry/service.ts";
 import { createMemoryRegistryStore } from "../../src/store/memory/index.ts";
 import type { Backbone, TelemetryMessage } from "../../src/telemetry/backbone.ts";
+import { DeviceRates } from "../../src/telemetry/device-rates.ts";
 
 export const startSeconds = 1_700_000_000;
 export const adminToken = "mayfly_test-token";
@@ -108,6 +109,7 @@ export async function openAdminHouse(change: Partial<AdminApiPorts> = {}): Promi
     store,
     backbone,
     bridge,
+    rates: new DeviceRates(clock),
     clock,
     timers,
     sha256: nodeSha256,
