@@ -12,6 +12,7 @@ import type { KeyParser } from "../registry/key-parser.ts";
 import type { RegistryService } from "../registry/service.ts";
 import type { RegistryStore } from "../registry/store.ts";
 import type { Backbone } from "../telemetry/backbone.ts";
+import type { DeviceRates } from "../telemetry/device-rates.ts";
 import { requirePermissions } from "./authorization.ts";
 import { deviceRoutes } from "./device-routes.ts";
 import {
@@ -46,6 +47,7 @@ export interface AdminApiPorts {
   readonly store: Pick<RegistryStore, "findAdminToken">;
   readonly backbone: Backbone;
   readonly bridge: Pick<Bridge, "sendCommand" | "findSession">;
+  readonly rates: DeviceRates;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly sha256: Sha256;

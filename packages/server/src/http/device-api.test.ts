@@ -47,6 +47,7 @@ async function openDeviceHouse(intake?: Intake): Promise<DeviceHouse> {
       observer: { verified: () => undefined, attempted: () => undefined, alarm: () => undefined },
     }),
     intake: intake ?? createIntake({ clock, registry: store, backbone }),
+    rates: house.ports.rates,
     registry: store,
     clock,
     observer: {
@@ -371,4 +372,28 @@ test("no answer repeats the token", async () => {
   const answer = await call("POST", `${device}:publishEvent`, {}, `Bearer ${token}`);
 
   assert.ok(!answer.body.includes(token.slice(0, 20)));
+});
+
+test("messages above the rate are 429 with the seconds to wait, and states by their own", async () => {
+  const { house, call } = await openDeviceHouse();
+  await house.call("PATCH", `/mayfly${lab}/plant`, { policy: { messagesPerSecond: 3, statesPerSecond: 1 } });
+  const publishOne = () => call("POST", `${device}:publishEvent`, { binaryData: "aGk=" });
+  const setState = () => call("POST", `${device}:setState`, { state: { binaryData: "aGk=" } });
+
+  const states = [await setState(), await setState(), await setState()];
+  const events = [await publishOne(), await publishOne()];
+
+  assert.deepEqual(
+    [...states, ...events].map((answer) => [answer.statusCode, answer.headers["retry-after"]]),
+    [
+      [200, undefined],
+      [200, undefined],
+      [429, "1"],
+      [200, undefined],
+      [429, "1"],
+    ],
+  );
+  assert.equal(events[1]?.json().error.status, "RESOURCE_EXHAUSTED");
+  house.clock.wall += 1;
+  assert.deepEqual([(await setState()).statusCode, (await publishOne()).statusCode], [200, 200]);
 });

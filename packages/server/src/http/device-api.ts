@@ -22,10 +22,12 @@ import type { Admission, DevicePrincipal } from "../auth/admission.ts";
 import type { PeerFacts } from "../auth/authentication-record.ts";
 import type { DeviceActivity, DeviceConfigVersion, DeviceRef } from "../registry/model.ts";
 import type { LookUp, RegistryStore } from "../registry/store.ts";
+import type { DeviceRates } from "../telemetry/device-rates.ts";
 import type { Intake, IntakeOutcome, IntakeRefusal } from "../telemetry/intake.ts";
 import type { TimeAnswerer } from "../time/time-answerer.ts";
 import { ApiError, invalidField } from "./api-error.ts";
 import { findBearerToken } from "./authorization.ts";
+import { refuseOverRate } from "./device-limits.ts";
 import { type DeviceApiObserver, deviceCalls } from "./device-observer.ts";
 import {
   addRoutes,
@@ -52,6 +54,7 @@ export const DEVICE_CONNECTIONS_MAX = 2_000;
 export interface DeviceApiPorts {
   readonly admission: Pick<Admission, "admitDeviceToken">;
   readonly intake: Intake;
+  readonly rates: DeviceRates;
   readonly registry: Pick<RegistryStore, "lookUpConfig" | "recordActivity">;
   readonly clock: Clock;
   readonly observer: DeviceApiObserver;
@@ -197,6 +200,7 @@ function deviceApiRoutes(
           throw invalidField("message_id", `A message_id has at most ${MESSAGE_ID_BYTES_MAX} bytes.`);
         }
         const event = { subfolder, payload, ...(deviceMessageId === "" ? {} : { deviceMessageId }) };
+        refuseOverRate(ports.rates.takeMessage(principal, payload.length), tooManyMessages);
         await untilDurable((done) => ports.intake.takeEvent(principal, event, done));
         recordActivity(principal, { eventMs: nowMs() });
         return {};
@@ -213,6 +217,8 @@ function deviceApiRoutes(
         const state = findObject(fields, "state", ["binaryData", "updateTime"]);
         if (state === undefined) throw invalidField("state", "The state is missing.");
         const payload = readPayload(state, STATE_BYTES_MAX);
+        refuseOverRate(ports.rates.takeState(principal), "The device's state is updated too often.");
+        refuseOverRate(ports.rates.takeMessage(principal, payload.length), tooManyMessages);
         await untilDurable((done) => ports.intake.takeState(principal, payload, done));
         recordActivity(principal, { stateMs: nowMs() });
         return {};
@@ -257,6 +263,8 @@ export const intakeRefusalOnHttp = {
   device_gone: () => permissionDenied(),
   payload_too_large: () => invalidField("binary_data", "The payload is too large."),
 } satisfies Record<IntakeRefusal, () => ApiError>;
+
+const tooManyMessages = "The device sends too many messages or bytes.";
 
 async function untilDurable(take: (done: (outcome: IntakeOutcome) => void) => void): Promise<void> {
   const outcome = await new Promise<IntakeOutcome>(take);

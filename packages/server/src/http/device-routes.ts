@@ -8,6 +8,7 @@ import { COMMAND_BYTES_MAX, DEVICE_IDS_MAX, DEVICE_PAGE_SIZE_MAX } from "../regi
 import type { DeviceRef } from "../registry/model.ts";
 import type { RegistryService } from "../registry/service.ts";
 import type { DeviceListFilter } from "../registry/store.ts";
+import type { DeviceRates } from "../telemetry/device-rates.ts";
 import { invalidField } from "./api-error.ts";
 import { sendCommand } from "./command.ts";
 import {
@@ -23,6 +24,7 @@ import {
   formatState,
   readDeviceBody,
 } from "./device-json.ts";
+import { createDeviceLimits } from "./device-limits.ts";
 import { parseFieldMask, parseUpdateMask } from "./field-mask.ts";
 import { gatewayFilterOf } from "./gateway-routes.ts";
 import { findInteger, readBytes, readObject, readString } from "./json-fields.ts";
@@ -36,8 +38,10 @@ export const devicePath = `${devicesPath}/{device}`;
 export function deviceRoutes(ports: {
   readonly service: RegistryService;
   readonly bridge: Pick<Bridge, "sendCommand">;
+  readonly rates: DeviceRates;
 }): readonly Route[] {
   const { devices } = ports.service;
+  const limits = createDeviceLimits(ports);
 
   return [
     {
@@ -103,6 +107,7 @@ export function deviceRoutes(ports: {
       async handle(call) {
         const fields = readObject(call.body ?? {}, "", ["name", "versionToUpdate", "binaryData"]);
         const version = findInteger(fields, "versionToUpdate", 0, Number.MAX_SAFE_INTEGER) ?? 0;
+        await limits.config(deviceOf(call));
         return formatConfig(
           await devices.modifyConfig(deviceOf(call), readBytes(fields, "binaryData"), version),
         );
@@ -146,6 +151,7 @@ export function deviceRoutes(ports: {
         if (isReservedCommand(subfolder)) {
           throw invalidField("subfolder", "Subfolders of 'mayfly' are the server's own: see ':instruct'.");
         }
+        await limits.command(deviceOf(call));
         const { project, location, registry, deviceId } = await devices.get(deviceOf(call));
         await sendCommand(
           ports.bridge,
