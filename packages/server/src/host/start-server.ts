@@ -212,6 +212,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         rates: bridge.rates,
         registry: store,
         clock,
+        timers: systemTimers,
         observer,
         timeAnswerer: signedTime.answerer,
         onInternalError,
