@@ -1,3 +1,4 @@
+import { gatewayRegistryRows } from "./rows-gateway-registry.ts";
 import { interleavingRows } from "./rows-interleavings.ts";
 
 /**
@@ -685,4 +686,5 @@ export const sabotages: readonly Sabotage[] = [
   ...xsSabotages,
   ...faultSabotages,
   ...restSabotages,
+  ...gatewayRegistryRows,
 ];

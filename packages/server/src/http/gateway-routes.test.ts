@@ -204,6 +204,14 @@ for (const [sentence, method, url, body, status, says] of [
     /is a gateway/,
   ],
   [
+    "there are no groups to bind in",
+    "POST",
+    `${plant}/groups/any:bindDeviceToGateway`,
+    { gatewayId: "gw-1", deviceId: "dev-1" },
+    "NOT_FOUND",
+    /./,
+  ],
+  [
     "what is not bound is not unbound",
     "POST",
     unbind,
