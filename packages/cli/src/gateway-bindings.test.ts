@@ -55,7 +55,7 @@ test("a device somebody else unbinds meanwhile is no failure", async () => {
   assert.equal(await unbindAll(client, place, { boundToGateway: "gw-1" }), 1);
 });
 
-test("whoever binds faster than we unbind does not keep us for ever", async () => {
+test("whoever binds faster than we unbind does not keep us for ever", { timeout: 10_000 }, async () => {
   const { client } = clientOver(new Set(["dev-1"]), () => 200);
 
   await assert.rejects(
