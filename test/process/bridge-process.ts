@@ -122,8 +122,8 @@ export class BridgeProcess {
     await this.must("registry", "create", registry, "--location", location, ...flags);
   }
 
-  /** A device whose key `openssl` made. @returns the key's file. */
-  async createDevice(id: string): Promise<string> {
+  /** A device whose key `openssl` made. @param flags More flags of `mayfly device create`. @returns the key's file. */
+  async createDevice(id: string, ...flags: readonly string[]): Promise<string> {
     const keyFile = join(this.folder, `${id}.key.pem`);
     const publicFile = join(this.folder, `${id}.pub.pem`);
     execFileSync("openssl", ["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", keyFile], {
@@ -140,6 +140,7 @@ export class BridgeProcess {
       registry,
       "--public-key",
       publicFile,
+      ...flags,
     );
     return keyFile;
   }

@@ -1,3 +1,4 @@
+import { gatewayRegistryRows } from "./rows-gateway-registry.ts";
 import { interleavingRows } from "./rows-interleavings.ts";
 
 /**
@@ -687,4 +688,5 @@ export const sabotages: readonly Sabotage[] = [
   ...faultSabotages,
   ...restSabotages,
   ...fuzzRows,
+  ...gatewayRegistryRows,
 ];

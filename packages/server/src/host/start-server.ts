@@ -192,6 +192,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         store,
         backbone,
         bridge,
+        rates: bridge.rates,
         clock,
         timers: systemTimers,
         sha256: nodeSha256,
@@ -208,6 +209,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       {
         admission: bridge.admission,
         intake: bridge.intake,
+        rates: bridge.rates,
         registry: store,
         clock,
         timers: systemTimers,

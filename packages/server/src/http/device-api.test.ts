@@ -48,6 +48,7 @@ async function openDeviceHouse(intake?: Intake): Promise<DeviceHouse> {
       observer: { verified: () => undefined, attempted: () => undefined, alarm: () => undefined },
     }),
     intake: intake ?? createIntake({ clock, registry: store, backbone }),
+    rates: house.ports.rates,
     registry: store,
     clock,
     timers,
@@ -263,7 +264,6 @@ for (const [sentence, url, body, status, code] of [
     "INVALID_ARGUMENT",
   ],
   ["a subfolder with a wildcard", `${device}:publishEvent`, { subFolder: "a/#" }, 400, "INVALID_ARGUMENT"],
-  ["a gateway's message", `${device}:publishEvent`, { gatewayInfo: {} }, 501, "UNIMPLEMENTED"],
   ["an admin route", "/v1/projects/mayfly/locations/lab/registries", {}, 404, "NOT_FOUND"],
 ] as const) {
   test(`${sentence} is ${code}`, async () => {
@@ -443,4 +443,28 @@ test("stray bytes behind a good request are told of after its answer, not instea
     ["200", "400"],
   );
   await api.close();
+});
+
+test("messages above the rate are 429 with the seconds to wait, and states by their own", async () => {
+  const { house, call } = await openDeviceHouse();
+  await house.call("PATCH", `/mayfly${lab}/plant`, { policy: { messagesPerSecond: 3, statesPerSecond: 1 } });
+  const publishOne = () => call("POST", `${device}:publishEvent`, { binaryData: "aGk=" });
+  const setState = () => call("POST", `${device}:setState`, { state: { binaryData: "aGk=" } });
+
+  const states = [await setState(), await setState(), await setState()];
+  const events = [await publishOne(), await publishOne()];
+
+  assert.deepEqual(
+    [...states, ...events].map((answer) => [answer.statusCode, answer.headers["retry-after"]]),
+    [
+      [200, undefined],
+      [200, undefined],
+      [429, "1"],
+      [200, undefined],
+      [429, "1"],
+    ],
+  );
+  assert.equal(events[1]?.json().error.status, "RESOURCE_EXHAUSTED");
+  house.clock.wall += 1;
+  assert.deepEqual([(await setState()).statusCode, (await publishOne()).statusCode], [200, 200]);
 });

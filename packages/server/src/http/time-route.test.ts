@@ -14,6 +14,7 @@ async function openTimeApi() {
     // Nobody is admitted in these tests, and nothing is stored: the route asks for neither.
     admission: { admitDeviceToken: () => assert.fail("a time request was asked for a token") },
     intake: { takeEvent: () => assert.fail(), takeState: () => assert.fail() },
+    rates: house.ports.rates,
     registry: store,
     clock,
     timers,

@@ -23,6 +23,7 @@ import { rejudge } from "../auth/rejudgement.ts";
 import type { AdmissionRecord } from "../registry/model.ts";
 import type { KeptCommand, KeptSession } from "../registry/session-store.ts";
 import type { LookUp } from "../registry/store.ts";
+import type { DeviceRates } from "../telemetry/device-rates.ts";
 import { eventBytesMax, type Intake, stateBytesMax } from "../telemetry/intake.ts";
 import { ActivityNotes } from "./activity-notes.ts";
 import type { CommandOutcome, EnginePorts } from "./bridge.ts";
@@ -85,6 +86,7 @@ export interface SessionServices {
   readonly intake: Intake;
   readonly heldTotal: HeldTotal;
   readonly load: Load;
+  readonly rates: DeviceRates;
 }
 
 export class LiveSession implements UplinkOwner, DownlinkOwner, ReauthenticationOwner {
@@ -104,6 +106,7 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
   readonly #reauthentication: Reauthentication | undefined;
   readonly #ports: EnginePorts;
   readonly #carrier: SessionCarrier;
+  readonly #rates: DeviceRates;
   #user: TopicUser;
   #topics: PublishTopics;
   readonly #notes: ActivityNotes;
@@ -137,8 +140,9 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
     this.#topics = new PublishTopics(this.#user);
     this.#notes = new ActivityNotes(ports, device);
     const { clock, random, observer, registry } = ports;
-    const { admission, intake, heldTotal, load } = services;
-    this.uplink = new Uplink({ clock, random, observer, intake, heldTotal, load }, this);
+    const { admission, intake, heldTotal, load, rates } = services;
+    this.#rates = rates;
+    this.uplink = new Uplink({ clock, random, observer, intake, heldTotal, load, rates }, this);
     this.downlink = new Downlink({ clock, registry, observer }, this);
     const { method, token, deviceName, ownAgent } = request;
     this.#reauthentication =
@@ -190,6 +194,7 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
       this.#deadlineMillis,
       this.#silenceEndsMillis,
       this.uplink.dueMillis,
+      this.uplink.pacedUntilMillis,
       this.downlink.dueMillis,
       this.#notes.dueMillis,
       this.#drainStartsMillis,
@@ -213,6 +218,10 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
     }
     if (nowMillis >= this.uplink.dueMillis) {
       this.#carrier.end("store_unavailable");
+      return;
+    }
+    if (nowMillis >= this.uplink.pacedUntilMillis) {
+      this.uplink.goOn();
       return;
     }
     if (nowMillis >= this.#silenceEndsMillis) {
@@ -488,6 +497,10 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
     const bytesMax = meaning.kind === "state" ? stateBytesMax : eventBytesMax;
     if (packet.payload.length > bytesMax) {
       this.#carrier.end("packet_too_large");
+      return;
+    }
+    if (meaning.kind === "state" && this.#rates.takeState(this.#principal) > 0) {
+      this.#carrier.end("state_rate_exceeded");
       return;
     }
     this.uplink.take({
