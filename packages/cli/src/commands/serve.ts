@@ -5,7 +5,16 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { PROJECT_DEFAULT } from "../connection.ts";
 import { CommandFailure } from "../failure.ts";
-import { newCommand, oneOf, outputOf, portsOption, repeated, wholeNumber } from "../flags.ts";
+import {
+  type ListenAddress,
+  newCommand,
+  oneOf,
+  outputOf,
+  portsOption,
+  repeated,
+  repeatedListenAddress,
+  wholeNumber,
+} from "../flags.ts";
 import { DATA_FOLDER_DEFAULT } from "../host/endpoints.ts";
 import { environmentSettings } from "../host/environment.ts";
 import { anyAbort, standardInputEnd, stopSignal } from "../host/signals.ts";
@@ -19,6 +28,7 @@ interface ServeFlags {
   readonly project?: readonly string[];
   readonly location?: readonly string[];
   readonly adminListen?: string;
+  readonly mqttListen?: readonly ListenAddress[];
   readonly timePort?: number;
   readonly deviceAddress?: string;
   readonly hostName?: readonly string[];
@@ -42,6 +52,11 @@ export function addServeCommand(program: Command): void {
       )
       .option("--location <LOCATION>", "serve only these locations, may be repeated (default: any)", repeated)
       .option("--admin-listen <HOST:PORT>", "where the admin API listens (default: loopback)")
+      .option(
+        "--mqtt-listen <HOST:PORT>",
+        "where MQTT listens too, or only a port, such as 443; may be repeated",
+        repeatedListenAddress,
+      )
       .option(
         "--time-port <PORT>",
         "UDP port of signed time (default: 8037, or as --ports)",
@@ -81,6 +96,7 @@ async function serve(flags: ServeFlags): Promise<void> {
     projects: [...(flags.project ?? [PROJECT_DEFAULT])],
     ...(flags.location === undefined ? {} : { locations: [...flags.location] }),
     ...(flags.adminListen === undefined ? {} : { adminListen: flags.adminListen }),
+    ...(flags.mqttListen === undefined ? {} : { mqttListen: flags.mqttListen }),
     ...(flags.timePort === undefined ? {} : { timePort: flags.timePort }),
     ...(flags.deviceAddress === undefined ? {} : { deviceAddress: flags.deviceAddress }),
     ...(flags.hostName === undefined ? {} : { hostNames: [...flags.hostName] }),

@@ -11,6 +11,9 @@ import type { ServerIdentity } from "./server-identity.ts";
 
 export const ticketKeysTurnMillis = 86_400_000;
 
+/** Of the TCP connection below. */
+export const socketOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 } as const;
+
 export function tlsOptions(identity: ServerIdentity): TlsOptions {
   return {
     cert: identity.cert,
@@ -34,9 +37,7 @@ export function tlsOptions(identity: ServerIdentity): TlsOptions {
     sessionIdContext: "mayfly",
     sessionTimeout: 7_200,
     ticketKeys: randomBytes(48),
-    noDelay: true,
-    keepAlive: true,
-    keepAliveInitialDelay: 60_000,
+    ...socketOptions,
   };
 }
 
