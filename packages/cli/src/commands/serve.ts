@@ -35,6 +35,8 @@ interface ServeFlags {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly tlsCa?: string;
+  readonly tlsRsaCert?: string;
+  readonly tlsRsaKey?: string;
   readonly connectionMax?: number;
   readonly logLevel?: (typeof logLevels)[number];
   readonly stopWithStdin?: true;
@@ -71,6 +73,8 @@ export function addServeCommand(program: Command): void {
       .option("--tls-cert <FILE>", "the server's certificate chain, PEM (default: it makes its own roots)")
       .option("--tls-key <FILE>", "the certificate's private key, PEM")
       .option("--tls-ca <FILE>", "roots clients should trust for that certificate, PEM")
+      .option("--tls-rsa-cert <FILE>", "an RSA chain beside it, for devices that know no other, PEM")
+      .option("--tls-rsa-key <FILE>", "the RSA chain's private key, PEM")
       .option("--connection-max <N>", "device connections at most", wholeNumber(1, 10_000_000))
       .option("--log-level <LEVEL>", logLevels.join(", "), oneOf(logLevels))
       .option(
@@ -84,6 +88,12 @@ export function addServeCommand(program: Command): void {
 async function serve(flags: ServeFlags): Promise<void> {
   if ((flags.tlsCert === undefined) !== (flags.tlsKey === undefined)) {
     throw new CommandFailure("usage", "--tls-cert and --tls-key belong together; give both or neither");
+  }
+  if ((flags.tlsRsaCert === undefined) !== (flags.tlsRsaKey === undefined)) {
+    throw new CommandFailure(
+      "usage",
+      "--tls-rsa-cert and --tls-rsa-key belong together; give both or neither",
+    );
   }
   const output = outputOf(flags);
   // Heard from the first moment: a signal during the start drains what has started.
@@ -109,6 +119,9 @@ async function serve(flags: ServeFlags): Promise<void> {
             ...(flags.tlsCa === undefined ? {} : { caFile: flags.tlsCa }),
           },
         }),
+    ...(flags.tlsRsaCert === undefined || flags.tlsRsaKey === undefined
+      ? {}
+      : { tlsRsa: { certFile: flags.tlsRsaCert, keyFile: flags.tlsRsaKey } }),
     ...(flags.logLevel === undefined ? {} : { logLevel: flags.logLevel }),
     ...(flags.connectionMax === undefined ? {} : { connectionMax: flags.connectionMax }),
   };

@@ -42,6 +42,7 @@ import { createFurtherPort, createMqttListener } from "./mqtt-listener.ts";
 import { createNodeKeyParser } from "./node-key-parser.ts";
 import { createNodeKeyVerifier } from "./node-key-verifier.ts";
 import {
+  addRsaChain,
   openServerIdentity,
   readServerIdentity,
   renewalDueMillis,
@@ -82,6 +83,8 @@ export interface ServerOptions {
   readonly hostNames?: readonly string[];
   /** The operator's own certificate instead of one made here. */
   readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly caFile?: string };
+  /** An RSA chain beside the certificate, for devices whose TLS stack offers ECDHE-RSA alone. */
+  readonly tlsRsa?: { readonly certFile: string; readonly keyFile: string };
   readonly logLevel?: string;
   readonly connectionMax?: number;
 }
@@ -140,15 +143,18 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await ensureBootstrapToken(store, folder, Date.now());
 
     const hostNames = [...new Set([...(options.hostNames ?? []), "localhost", "127.0.0.1", "::1"])];
-    const openIdentity = () =>
-      options.tls === undefined
-        ? openServerIdentity({
-            folder: folder.identityFolder,
-            caFile: folder.caFile,
-            hostNames,
-            nowMs: Date.now(),
-          })
-        : readServerIdentity(options.tls);
+    const openIdentity = async () => {
+      const opened =
+        options.tls === undefined
+          ? await openServerIdentity({
+              folder: folder.identityFolder,
+              caFile: folder.caFile,
+              hostNames,
+              nowMs: Date.now(),
+            })
+          : await readServerIdentity(options.tls);
+      return options.tlsRsa === undefined ? opened : addRsaChain(opened, options.tlsRsa);
+    };
     const identity = await openIdentity();
 
     const metrics = createMetrics({ clock: systemClock });
@@ -404,9 +410,8 @@ function keepIdentityFresh(
   const check = () => {
     open().then(
       (identity) => {
-        if (identity.cert !== current.cert) {
-          const { cert, key } = identity;
-          for (const server of servers) server.setSecureContext({ ...tlsOptions(identity), cert, key });
+        if (identity.cert !== current.cert || identity.rsa?.cert !== current.rsa?.cert) {
+          for (const server of servers) server.setSecureContext(tlsOptions(identity));
           log.info({ event: "certificate_renewed", notAfter: new Date(identity.notAfterMs).toISOString() });
         }
         current = identity;

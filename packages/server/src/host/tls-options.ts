@@ -15,9 +15,11 @@ export const ticketKeysTurnMillis = 86_400_000;
 export const socketOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 } as const;
 
 export function tlsOptions(identity: ServerIdentity): TlsOptions {
+  const chains = identity.rsa === undefined ? [identity] : [identity, identity.rsa];
   return {
-    cert: identity.cert,
-    key: identity.key,
+    // OpenSSL takes the one whose kind the client can check, and the smaller one where it can check both.
+    cert: chains.map(({ cert }) => cert),
+    key: chains.map(({ key }) => key),
     minVersion: "TLSv1.2",
     maxVersion: "TLSv1.3",
     ciphers: [
