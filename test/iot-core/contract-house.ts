@@ -6,7 +6,7 @@
  * Left to others: MQTT (`raw-device.ts`, and the clients we did not write).
  */
 import { execFile, execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BridgeProcess, clientIdentifier, location, project, registry } from "../process/bridge-process.ts";
 
@@ -34,6 +34,7 @@ export const nowSeconds = (): number => Math.floor(Date.now() / 1000);
 
 export class ContractHouse {
   readonly bridge = new BridgeProcess();
+  #bodies = 0;
   readonly #made = new Map<KeyName, { readonly format: string; readonly pem: string }>();
 
   /** @param flags More flags of `mayfly serve`. */
@@ -133,9 +134,8 @@ export class ContractHouse {
     const args = [
       ...["--silent", "--show-error", "--max-time", "10", "--cacert", this.bridge.endpoints.ca],
       ...["--request", method, "--write-out", "\n%{http_code}", "--config", "-", url],
-      ...(body === undefined
-        ? []
-        : ["--header", "content-type: application/json", "--data", JSON.stringify(body)]),
+      ...(body === undefined ? [] : ["--header", "content-type: application/json"]),
+      ...(body === undefined ? [] : ["--data-binary", `@${this.#bodyFile(body)}`]),
     ];
     return new Promise((resolve, reject) => {
       const child = execFile("curl", args, (error, stdout) => {
@@ -166,6 +166,14 @@ export class ContractHouse {
     });
     const signature = key === "rsa" || order.derSignature === true ? signed : rawSignature(signed);
     return `${signingInput}.${encode(signature)}`;
+  }
+
+  /** A command line has no room for the longest bodies. */
+  #bodyFile(body: unknown): string {
+    this.#bodies += 1;
+    const file = join(this.bridge.folder, `body-${this.#bodies}.json`);
+    writeFileSync(file, JSON.stringify(body));
+    return file;
   }
 
   #makeKey(name: KeyName): void {
