@@ -88,9 +88,9 @@ export class ContractHouse {
     return this.must("GET", devicePath(id));
   }
 
-  /** The device's `lastErrorStatus`, which is written a moment after what it tells; waits for one with that code, 3 s at most. */
+  /** The device's `lastErrorStatus`, which is written a moment after what it tells; waits for one with that code, 10 s at most. */
   async errorStatus(id: string, code: number): Promise<string> {
-    const until = performance.now() + 3_000;
+    const until = performance.now() + 10_000;
     for (;;) {
       const status = (await this.show(id))["lastErrorStatus"] as
         | { readonly code: number; readonly message: string }

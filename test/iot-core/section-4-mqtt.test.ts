@@ -506,7 +506,7 @@ test("a config's PUBACK is its deviceAckTime, and a newer config waits for it an
   const ackTime = await untilDefined(
     async () => ((await house.show(id))["config"] as { deviceAckTime?: string }).deviceAckTime,
   );
-  assert.ok(Math.abs(Date.parse(ackTime) - Date.now()) < 5_000);
+  assert.ok(Math.abs(Date.parse(ackTime) - Date.now()) < 30_000);
   device.end();
 });
 
@@ -585,7 +585,7 @@ test("a PINGREQ is answered and is the device's lastHeartbeatTime", async () => 
   const heartbeat = await untilDefined(
     async () => (await house.show(id))["lastHeartbeatTime"] as string | undefined,
   );
-  assert.ok(Math.abs(Date.parse(heartbeat) - Date.now()) < 5_000);
+  assert.ok(Math.abs(Date.parse(heartbeat) - Date.now()) < 30_000);
   device.end();
 });
 
@@ -808,9 +808,9 @@ client.loop_stop()
   ]);
 });
 
-/** Asks again until there is an answer: what a session tells the registry is written a moment later. 3 s at most. */
+/** Asks again until there is an answer: what a session tells the registry is written a moment later. 10 s at most. */
 async function untilDefined<T>(ask: () => Promise<T | undefined>): Promise<T> {
-  const until = performance.now() + 3_000;
+  const until = performance.now() + 10_000;
   for (;;) {
     const found = await ask();
     if (found !== undefined) return found;
