@@ -37,6 +37,7 @@ const tasks = /** @type {const} */ ({
   build: ["tools/release/main.ts"],
   firmware: ["tools/firmware/main.ts"],
   sabotage: ["tools/sabotage/main.ts"],
+  fuzz: ["test/fuzz/main.ts"],
 });
 
 /**

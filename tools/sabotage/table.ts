@@ -13,6 +13,7 @@ import { authenticationSabotages } from "./rows-authentication.ts";
 import { evidenceSabotages } from "./rows-evidence.ts";
 import { faultSabotages } from "./rows-faults.ts";
 import { fleetRenewalRows } from "./rows-fleet-renewals.ts";
+import { fuzzRows } from "./rows-fuzz.ts";
 import { iotCoreMqttRows } from "./rows-iot-core-mqtt.ts";
 import { keeperRows } from "./rows-keeper.ts";
 import { keyRows } from "./rows-keys.ts";
@@ -687,4 +688,5 @@ export const sabotages: readonly Sabotage[] = [
   ...faultSabotages,
   ...restSabotages,
   ...iotCoreMqttRows,
+  ...fuzzRows,
 ];

@@ -12,12 +12,14 @@ import type { KeyParser } from "../registry/key-parser.ts";
 import type { RegistryService } from "../registry/service.ts";
 import type { RegistryStore } from "../registry/store.ts";
 import type { Backbone } from "../telemetry/backbone.ts";
+import { AnswersOwed } from "./answers-owed.ts";
 import { requirePermissions } from "./authorization.ts";
 import { deviceRoutes } from "./device-routes.ts";
 import {
   addRoutes,
   answerErrors,
   commonOptions,
+  noteAnswers,
   type OnInternalError,
   takeJsonBodies,
 } from "./fastify-app.ts";
@@ -60,7 +62,8 @@ export interface AdminApiOptions {
 
 /** @returns A Fastify app that is not listening yet. Closing it ends long polls and tails. */
 export function createAdminApi(ports: AdminApiPorts, options: AdminApiOptions = {}): FastifyInstance {
-  const common = commonOptions(ADMIN_BODY_BYTES_MAX, JSON.stringify);
+  const owed = new AnswersOwed();
+  const common = commonOptions(ADMIN_BODY_BYTES_MAX, JSON.stringify, owed);
   const http = { maxHeaderSize: ADMIN_HEADER_BYTES_MAX };
   // Fastify types each kind of server apart; what is used of the app here and outside is the same in all.
   const app = (options.tls === undefined
@@ -72,6 +75,7 @@ export function createAdminApi(ports: AdminApiPorts, options: AdminApiOptions = 
       })) as unknown as FastifyInstance;
 
   app.server.maxConnections = ADMIN_CONNECTIONS_MAX;
+  noteAnswers(app, owed);
 
   const puller = createPuller(ports);
   const tails = createTails(ports);

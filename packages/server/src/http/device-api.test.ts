@@ -372,3 +372,35 @@ test("no answer repeats the token", async () => {
 
   assert.ok(!answer.body.includes(token.slice(0, 20)));
 });
+
+test("stray bytes behind a good request are told of after its answer, not instead of it", async () => {
+  const waiting: (() => void)[] = [];
+  const { api } = await openDeviceHouse({
+    takeEvent: (_principal, _event, done) => waiting.push(() => done({ kind: "durable" })),
+    takeState: () => undefined,
+  });
+  await api.listen({ host: "127.0.0.1", port: 0 });
+  const socket = connect({ port: (api.server.address() as AddressInfo).port, host: "127.0.0.1" });
+  let heard = "";
+  socket.on("data", (chunk: Buffer) => {
+    heard += chunk.toString();
+  });
+  const body = '{"binaryData":"b24="}';
+
+  socket.write(
+    `POST ${device}:publishEvent HTTP/1.1\r\nHost: b\r\nAuthorization: Bearer ${mintToken()}\r\n` +
+      `Content-Length: ${body.length}\r\n\r\n${body}{"what":"is this"}\r\n\r\n`,
+  );
+  const malformed = once(api.server, "clientError");
+  await malformed;
+  const heardAtTheFault = heard;
+  waiting[0]?.();
+  await once(socket, "close");
+
+  assert.equal(heardAtTheFault, "");
+  assert.deepEqual(
+    [...heard.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status),
+    ["200", "400"],
+  );
+  await api.close();
+});

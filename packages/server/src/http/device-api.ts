@@ -24,6 +24,7 @@ import type { DeviceActivity, DeviceConfigVersion, DeviceRef } from "../registry
 import type { LookUp, RegistryStore } from "../registry/store.ts";
 import type { Intake, IntakeOutcome, IntakeRefusal } from "../telemetry/intake.ts";
 import type { TimeAnswerer } from "../time/time-answerer.ts";
+import { AnswersOwed } from "./answers-owed.ts";
 import { ApiError, invalidField } from "./api-error.ts";
 import { findBearerToken } from "./authorization.ts";
 import { type DeviceApiObserver, deviceCalls } from "./device-observer.ts";
@@ -31,6 +32,7 @@ import {
   addRoutes,
   answerErrors,
   commonOptions,
+  noteAnswers,
   type OnInternalError,
   takeJsonBodies,
 } from "./fastify-app.ts";
@@ -68,7 +70,8 @@ const devicePath = "/v1/projects/{project}/locations/{location}/registries/{regi
 
 /** @returns A Fastify app that is not listening yet. */
 export function createDeviceApi(ports: DeviceApiPorts, options: DeviceApiOptions = {}): FastifyInstance {
-  const common = commonOptions(DEVICE_BODY_BYTES_MAX, prettyJson);
+  const owed = new AnswersOwed();
+  const common = commonOptions(DEVICE_BODY_BYTES_MAX, prettyJson, owed);
   const http = { insecureHTTPParser: true, maxHeaderSize: DEVICE_HEADER_BYTES_MAX };
   // Fastify types each kind of server apart; what is used of the app here and outside is the same in all.
   const app = (options.tls === undefined
@@ -80,6 +83,7 @@ export function createDeviceApi(ports: DeviceApiPorts, options: DeviceApiOptions
 
   app.server.maxConnections = DEVICE_CONNECTIONS_MAX;
 
+  noteAnswers(app, owed);
   const principals = new WeakMap<object, DevicePrincipal>();
   app.addHook("onRequest", async (request, reply) => {
     // The tolerant parser takes both framings; whichever it chose, somebody else could have chosen the other.

@@ -2,6 +2,7 @@
  * What both HTTP listeners have in common: bounds, lenient JSON bodies, Google's errors, no talk of insides.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from "fastify";
+import type { AnswersOwed } from "./answers-owed.ts";
 import { ApiError, errorBody, toApiError } from "./api-error.ts";
 import { toCamelCase } from "./json-fields.ts";
 import { type Call, type Method, type Route, splitVerb, toRouterPath } from "./route.ts";
@@ -22,7 +23,7 @@ export type OnInternalError = (
 ) => void;
 
 /** Options of Fastify that are the same for every listener. */
-export function commonOptions(bodyBytesMax: number, formatJson: FormatJson) {
+export function commonOptions(bodyBytesMax: number, formatJson: FormatJson, owed: AnswersOwed) {
   return {
     bodyLimit: bodyBytesMax,
     requestTimeout: REQUEST_MILLIS_MAX,
@@ -34,12 +35,16 @@ export function commonOptions(bodyBytesMax: number, formatJson: FormatJson) {
     rewriteUrl: (request) => splitVerb(request.url ?? "/"),
     frameworkErrors: (error, _request, reply) => sendError(reply, toApiError(error), formatJson),
     clientErrorHandler(_error, socket) {
-      if (!socket.writable) return;
-      const body = formatJson(errorBody(new ApiError("INVALID_ARGUMENT", "The HTTP request is malformed.")));
-      socket.end(
-        `HTTP/1.1 400 Bad Request\r\ncontent-type: application/json; charset=UTF-8\r\n` +
-          `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-      );
+      owed.whenAnswered(socket, () => {
+        if (!socket.writable) return;
+        const body = formatJson(
+          errorBody(new ApiError("INVALID_ARGUMENT", "The HTTP request is malformed.")),
+        );
+        socket.end(
+          `HTTP/1.1 400 Bad Request\r\ncontent-type: application/json; charset=UTF-8\r\n` +
+            `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+        );
+      });
     },
   } satisfies FastifyServerOptions;
 }
@@ -54,6 +59,14 @@ export function takeJsonBodies(app: FastifyInstance): void {
     } catch {
       done(new ApiError("INVALID_ARGUMENT", "Invalid JSON payload received."));
     }
+  });
+}
+
+/** Notes each request of HTTP/1.1; a stream of HTTP/2 has its end to itself. */
+export function noteAnswers(app: FastifyInstance, owed: AnswersOwed): void {
+  app.addHook("onRequest", (request, reply, done) => {
+    if (request.raw.httpVersionMajor < 2) owed.note(request.raw, reply.raw);
+    done();
   });
 }
 
