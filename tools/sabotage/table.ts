@@ -15,6 +15,7 @@ import { evidenceSabotages } from "./rows-evidence.ts";
 import { faultSabotages } from "./rows-faults.ts";
 import { fleetRenewalRows } from "./rows-fleet-renewals.ts";
 import { fuzzRows } from "./rows-fuzz.ts";
+import { iotCoreMqttRows } from "./rows-iot-core-mqtt.ts";
 import { keeperRows } from "./rows-keeper.ts";
 import { keyRows } from "./rows-keys.ts";
 import { mqtt5Sabotages } from "./rows-mqtt5.ts";
@@ -687,6 +688,7 @@ export const sabotages: readonly Sabotage[] = [
   ...xsSabotages,
   ...faultSabotages,
   ...restSabotages,
+  ...iotCoreMqttRows,
   ...fuzzRows,
   ...gatewayRegistryRows,
 ];

@@ -1,0 +1,150 @@
+/** Cloud IoT Core's MQTT contract: what firmware sends, and what it meets here. */
+import type { Sabotage } from "./table.ts";
+
+const tokens = "test/iot-core/section-3-device-jwt.test.ts";
+const bridge = "test/iot-core/section-4-mqtt.test.ts";
+const tls = "test/iot-core/section-4-tls.test.ts";
+const quotas = "test/iot-core/section-8-quotas.test.ts";
+const page = "test/compatibility-page.test.ts";
+const policy = "packages/core/src/token/policy.ts";
+const listener = "packages/server/src/host/mqtt-listener.test.ts";
+
+export const iotCoreMqttRows: readonly Sabotage[] = [
+  {
+    promise: "Firmware of Cloud IoT Core that leaves its User Name out connects.",
+    deed: "refuse a Password without a User Name",
+    file: "packages/core/src/mqtt/connect.decode.ts",
+    find: "if ((flags & flag.reserved) !== 0) throw",
+    replace: "if ((flags & flag.reserved) !== 0 || (flags & 0xc0) === 0x40) throw",
+    test: "packages/core/src/mqtt/clauses.test.ts",
+    name: "a Password without a User Name is taken in 3.1.1",
+  },
+  {
+    promise:
+      "Tokens whose times are strings of digits, as Google's C samples send them, are taken on both bridges.",
+    deed: "want numbers for times in the preset iot-core",
+    file: policy,
+    find: "digitStringTimes: true,",
+    replace: "digitStringTimes: false,",
+    test: tokens,
+    name: "a token with iat and exp as digit strings is taken on both bridges",
+    isSlow: true,
+  },
+  {
+    promise:
+      "Padded and standard-alphabet tokens, as Google's Arduino code sent them, are taken on both bridges.",
+    deed: "read base64url strictly in the preset iot-core",
+    file: policy,
+    find: "looseBase64: true,",
+    replace: "looseBase64: false,",
+    test: tokens,
+    name: "a token with the standard alphabet with padding is taken on both bridges",
+    isSlow: true,
+  },
+  {
+    promise: "A token of the preset iot-core is good for 10 min after its exp.",
+    deed: "give the preset iot-core no grace",
+    file: policy,
+    find: "graceSeconds: lenientSkewSeconds,",
+    replace: "graceSeconds: 0,",
+    test: tokens,
+    name: "a session of a 60 min token is closed at 70 min",
+    isSlow: true,
+  },
+  {
+    promise: "Where Cloud IoT Core kept nothing of a Session, nothing is kept.",
+    deed: "keep Sessions in the preset iot-core",
+    file: policy,
+    find: "keepSessions: false,",
+    replace: "keepSessions: true,",
+    test: bridge,
+    name: "Clean Session 0 is taken, Session Present is 0",
+    isSlow: true,
+  },
+  {
+    promise: "A Client Identifier that names no device is told apart from a token that is refused.",
+    deed: "answer a malformed Client Identifier like a refused token",
+    file: "packages/server/src/mqtt/connect-request.ts",
+    find: "clientIdentifierNotValid, returnCode.identifierRejected)",
+    replace: "clientIdentifierNotValid, returnCode.notAuthorized)",
+    test: bridge,
+    name: "a Client Identifier that is no device's name, empty,",
+    isSlow: true,
+  },
+  {
+    promise: "A device whose id holds a plus sign gets its config on a topic that a client may take.",
+    deed: "send a Topic Name with a plus sign in it",
+    file: "packages/server/src/mqtt/live-session.ts",
+    find: 'calledItself.includes("+") ? principal.deviceNumId : calledItself',
+    replace: 'calledItself.includes("#") ? principal.deviceNumId : calledItself',
+    test: bridge,
+    name: "a device whose id holds a plus sign has its numId in topics",
+    isSlow: true,
+  },
+  {
+    promise: "Every port that MQTT was told to listen on serves devices.",
+    deed: "listen on one further port less than asked",
+    file: "packages/server/src/host/start-server.ts",
+    find: "port } of mqttListen) {",
+    replace: "port } of mqttListen.slice(1)) {",
+    test: tls,
+    name: "mosquitto_pub publishes at each port of the bridge",
+    isSlow: true,
+  },
+  {
+    promise: "All ports of the MQTT bridge together hold no more connections than the limit.",
+    deed: "take any number of connections",
+    file: "packages/server/src/host/mqtt-listener.ts",
+    find: "if (open >= connectionsMax) {",
+    replace: "if (open < 0) {",
+    test: listener,
+    name: "a further port serves the same, and all ports together have one limit",
+  },
+  {
+    promise: "The server listens on a bounded number of ports.",
+    deed: "take any number of further ports",
+    file: "packages/server/src/host/start-server.ts",
+    find: "if (mqttListen.length > mqttListenMax) {",
+    replace: "if (mqttListen.length > 1_000) {",
+    test: "packages/server/src/host/start-server.test.ts",
+    name: "more further ports of the MQTT bridge than eight are refused",
+  },
+  {
+    promise: "A TLS stack that knows RSA alone is served where the operator gave an RSA chain.",
+    deed: "forget the RSA chain",
+    file: "packages/server/src/host/tls-options.ts",
+    find: "identity.rsa === undefined ? [identity] : [identity, identity.rsa]",
+    replace: "identity.rsa === undefined ? [identity] : [identity]",
+    test: tls,
+    name: "a stack that offers ECDHE-RSA-AES128-GCM-SHA256 alone gets the RSA chain",
+    isSlow: true,
+  },
+  {
+    promise: "No RSA key that is too short to be trusted serves devices.",
+    deed: "take an RSA key of 1024 bits",
+    file: "packages/server/src/host/server-identity.ts",
+    find: "const rsaBitsMin = 2048;",
+    replace: "const rsaBitsMin = 1024;",
+    test: "packages/server/src/host/server-identity.test.ts",
+    name: "an RSA chain whose key is RSA of 1024 bits is refused",
+  },
+  {
+    promise: "A message above the contract's size ends the connection and says so on the device's page.",
+    deed: "take states of 1 MiB",
+    file: "packages/server/src/telemetry/intake.ts",
+    find: "export const stateBytesMax = 64 * 1024;",
+    replace: "export const stateBytesMax = 1024 * 1024;",
+    test: quotas,
+    name: "state: 64 KiB are taken over MQTT, a byte more is closed",
+    isSlow: true,
+  },
+  {
+    promise: "What the compatibility page says is held by tests that exist.",
+    deed: "name a test on the compatibility page that there is not",
+    file: "docs/reference/compatibility.md",
+    find: "`section-4-mqtt.test.ts` a second CONNECT is closed |",
+    replace: "`section-4-mqtt.test.ts` a third CONNECT is closed |",
+    test: page,
+    name: "every test that the compatibility page names stands in its file",
+  },
+];
