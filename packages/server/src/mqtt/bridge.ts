@@ -243,7 +243,7 @@ class MqttBridge implements Bridge, ConnectionHost {
       if (live === undefined) continue;
       unacknowledged += live.uplink.unacknowledged;
       held += live.uplink.held;
-      downlinkInFlight += live.downlink.inFlight;
+      downlinkInFlight += live.openWindow?.size ?? 0;
     }
     return {
       connections: this.#connections.size,

@@ -21,7 +21,7 @@ import { encodePingresp, encodePuback, encodeSuback, encodeUnsuback } from "@may
 import type { Admission, DevicePrincipal } from "../auth/admission.ts";
 import { rejudge } from "../auth/rejudgement.ts";
 import type { AdmissionRecord } from "../registry/model.ts";
-import type { KeptCommand, KeptSession } from "../registry/session-store.ts";
+import { type KeptCommand, type KeptSession, keptPacketIdentifierMax } from "../registry/session-store.ts";
 import type { LookUp } from "../registry/store.ts";
 import { eventBytesMax, type Intake, stateBytesMax } from "../telemetry/intake.ts";
 import { ActivityNotes } from "./activity-notes.ts";
@@ -29,8 +29,9 @@ import type { CommandOutcome, EnginePorts } from "./bridge.ts";
 import { type CloseReason, reasonOnWire } from "./close-reason.ts";
 import type { ConnectRequest } from "./connect-request.ts";
 import { Downlink, type DownlinkOwner, type DownlinkState } from "./downlink.ts";
+import { DownlinkWindow } from "./downlink-window.ts";
 import { type Beginning, KeptSessionWriter } from "./kept-session.ts";
-import { drainWaitMillis, messageIdBytesMax, sessionExpirySecondsMax } from "./limits.ts";
+import { downlinkWindowMax, drainWaitMillis, messageIdBytesMax, sessionExpirySecondsMax } from "./limits.ts";
 import type { Load } from "./load.ts";
 import type { LinkFacts } from "./observer.ts";
 import { PublishTopics } from "./publish-topics.ts";
@@ -90,7 +91,7 @@ export interface SessionServices {
 export class LiveSession implements UplinkOwner, DownlinkOwner, ReauthenticationOwner {
   readonly version: ProtocolVersion;
   readonly deviceInTopics: string;
-  readonly clientReceiveMaximum: number;
+  readonly #downlinkWindowMax: number;
   readonly clientPacketBytesMax: number;
   readonly admittedMillis: number;
   readonly connectedMs: number;
@@ -102,6 +103,7 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
   readonly kept: KeptSessionWriter | undefined;
   /** Undefined where CONNECT named no Authentication Method. */
   readonly #reauthentication: Reauthentication | undefined;
+  #window: DownlinkWindow | undefined;
   readonly #ports: EnginePorts;
   readonly #carrier: SessionCarrier;
   #user: TopicUser;
@@ -124,7 +126,7 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
     this.#keepAliveMillis = order.keepAliveMillis;
     this.version = request.version;
     this.deviceInTopics = request.deviceName.device;
-    this.clientReceiveMaximum = request.receiveMaximum;
+    this.#downlinkWindowMax = Math.min(downlinkWindowMax, request.receiveMaximum);
     this.clientPacketBytesMax = request.packetBytesMax;
     this.wantsProblemInformation = request.wantsProblemInformation;
     this.#askedSessionExpirySeconds = request.sessionExpirySeconds;
@@ -162,6 +164,18 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
 
   get isOutgoingFull(): boolean {
     return this.#carrier.isOutgoingFull;
+  }
+
+  get window(): DownlinkWindow {
+    this.#window ??= new DownlinkWindow(
+      this.#downlinkWindowMax,
+      this.kept === undefined ? 0 : keptPacketIdentifierMax,
+    );
+    return this.#window;
+  }
+
+  get openWindow(): DownlinkWindow | undefined {
+    return this.#window;
   }
 
   get knowsReceiveMaximum(): boolean {
@@ -229,7 +243,7 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
         this.#publish(packet);
         return;
       case "puback":
-        this.downlink.acknowledged(packet.packetIdentifier, packet.reasonCode);
+        this.#window?.acknowledged(packet.packetIdentifier, packet.reasonCode);
         return;
       case "pingreq":
         this.noteActivity("heartbeatMs");
@@ -382,6 +396,10 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
     const isDraining = this.#drainEndsMillis !== Number.POSITIVE_INFINITY;
     if (isDraining && this.uplink.unacknowledged === 0) this.#carrier.end("shutting_down");
     else this.#carrier.proceed();
+  }
+
+  waitsForWindow(): void {
+    // Each PUBACK of its own opens it.
   }
 
   downlinkMoved(): void {
