@@ -16,6 +16,7 @@ import type { DevicePrincipal } from "../auth/admission.ts";
 import type { KeptCommand, KeptSession } from "../registry/session-store.ts";
 import type { Intake } from "../telemetry/intake.ts";
 import type { Alarm, Waiting } from "../time/alarm.ts";
+import type { AttachmentTable } from "./attachment-table.ts";
 import type { SessionView } from "./bridge.ts";
 import { type CloseReason, reasonOnWire } from "./close-reason.ts";
 import {
@@ -47,6 +48,7 @@ export interface ConnectionHost extends EntranceHost {
   readonly alarm: Alarm;
   readonly heldTotal: HeldTotal;
   readonly load: Load;
+  readonly attachments: AttachmentTable;
   /** Grows with each change of the registry. */
   readonly changesSeen: number;
   /** Calls {@link Connection.flush} when this turn is over. */
@@ -180,7 +182,7 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
   relieve(): HandedOver | undefined {
     const session = this.live;
     if (session === undefined) return undefined;
-    const state = session.handOver();
+    const state = session.handOverAll();
     const { unacknowledged } = session.uplink;
     this.#outgoing = [];
     this.#state = "relieved";

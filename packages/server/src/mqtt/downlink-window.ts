@@ -27,7 +27,7 @@ export type InFlight =
 
 /** One device's part of the connection. */
 export interface DownlinkLane {
-  /** A PUBACK. @param reasonCode 0x80 and above: the client refused it. */
+  /** A PUBACK; what waits for room goes out afterwards. @param reasonCode 0x80 and above: the client refused it. */
   acknowledged(packetIdentifier: number, item: InFlight, reasonCode: number): void;
 }
 

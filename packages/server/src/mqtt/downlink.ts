@@ -95,6 +95,10 @@ export class Downlink implements DownlinkLane {
     return list;
   }
 
+  get takesCommands(): boolean {
+    return this.#commands !== undefined;
+  }
+
   get keptSubscriptions(): KeptSubscriptions {
     return {
       ...(this.#config === undefined ? undefined : { config: this.#config }),
@@ -192,7 +196,6 @@ export class Downlink implements DownlinkLane {
       this.#configPacketIdentifier = undefined;
       if (reasonCode < 0x80) this.#configAcknowledged(item.version);
     }
-    this.windowOpened();
   }
 
   /** There may be room again, and what waited for it goes out. */

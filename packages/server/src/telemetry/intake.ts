@@ -34,13 +34,20 @@ export interface DeviceEvent {
   /** Not kept after the call. */
   readonly payload: Uint8Array;
   readonly deviceMessageId?: string;
+  /** Device id of the gateway that speaks for the device. */
+  readonly gatewayId?: string;
 }
 
 export interface Intake {
   /** @param done called exactly once, never synchronously unless the payload is too large. */
   takeEvent(principal: DevicePrincipal, event: DeviceEvent, done: (outcome: IntakeOutcome) => void): void;
   /** @param done as for events. `payload` is not kept after the call. */
-  takeState(principal: DevicePrincipal, payload: Uint8Array, done: (outcome: IntakeOutcome) => void): void;
+  takeState(
+    principal: DevicePrincipal,
+    payload: Uint8Array,
+    done: (outcome: IntakeOutcome) => void,
+    gatewayId?: string,
+  ): void;
 }
 
 export interface IntakePorts {
@@ -58,7 +65,7 @@ const stateDurable = { kind: "durable" } as const;
 export function createIntake({ clock, registry, backbone, keyReports }: IntakePorts): Intake {
   const recent = new RecentMessages();
   return {
-    takeEvent(principal, { subfolder, payload, deviceMessageId }, done) {
+    takeEvent(principal, { subfolder, payload, deviceMessageId, gatewayId }, done) {
       if (payload.length > eventBytesMax) return done(tooLarge);
       if (keyReports !== undefined && isKeyReport(subfolder)) {
         keyReports.take(principal, subfolder, payload).then(
@@ -82,6 +89,7 @@ export function createIntake({ clock, registry, backbone, keyReports }: IntakePo
           payload,
           publishMs: Math.floor(clock.wallSeconds() * 1000),
           ...(deviceMessageId === undefined ? {} : { deviceMessageId }),
+          ...(gatewayId === undefined ? {} : { gatewayId }),
         },
         settle,
       );
