@@ -32,6 +32,7 @@ import type {
   RegistryRef,
 } from "../registry/model.ts";
 import type { RegistryStore } from "../registry/store.ts";
+import type { TopicRoutes } from "../telemetry/routing.ts";
 import type { TestimonyListener } from "../time/time-witnesses.ts";
 import { AttemptBook, type AttemptObserver } from "./attempt-book.ts";
 import type { AuthenticationPurpose, PeerFacts, RecordedAuthenticity } from "./authentication-record.ts";
@@ -65,6 +66,8 @@ export interface DevicePrincipal {
   readonly gatewayAuthMethod: GatewayAuthMethod | undefined;
   /** The device's own, or its registry's where it has none. */
   readonly logLevel: LogLevel;
+  /** Where its registry sends what it publishes. */
+  readonly routes: TopicRoutes;
 }
 
 export interface AdmissionRequest {
@@ -442,9 +445,10 @@ export function isOfNoToken(principal: DevicePrincipal): boolean {
 export function standingOf(
   registry: AdmissionRecord["registry"],
   device: NonNullable<AdmissionRecord["device"]>,
-): Pick<DevicePrincipal, "gatewayAuthMethod" | "logLevel"> {
+): Pick<DevicePrincipal, "gatewayAuthMethod" | "logLevel" | "routes"> {
   return {
     gatewayAuthMethod: device.gatewayType === "GATEWAY" ? device.gatewayAuthMethod : undefined,
     logLevel: device.logLevel === "LOG_LEVEL_UNSPECIFIED" ? registry.logLevel : device.logLevel,
+    routes: registry,
   };
 }

@@ -140,10 +140,10 @@ export class Attachments implements AttachedHome {
     }
   }
 
-  /** A message of an attached device is above what any may have. */
-  refuseTooLarge(device: AttachedDevice, message: Message): void {
+  /** A message of an attached device is above what it may have, or comes too soon. */
+  refuse(device: AttachedDevice, because: SenderFailure, message: Message): void {
     const { packetIdentifier } = message;
-    const code = this.failed(device, "payload_too_large", message);
+    const code = this.failed(device, because, message);
     if (packetIdentifier !== undefined && code !== undefined) this.#owner.answer(packetIdentifier, code);
   }
 
@@ -256,16 +256,11 @@ export class Attachments implements AttachedHome {
     const { kind, subfolder, packetIdentifier } = message;
     const topic = kind === "state" ? stateTopic(name) : eventsTopic(name, subfolder);
     const packet = { type: "PUBLISH", topic, packetIdentifier } as const;
-    if (because === "payload_too_large") {
-      const error = {
-        type: "UNKNOWN",
-        description: "The message is too large.",
-        device: name,
-        packet,
-      } as const;
-      const code = this.#codeOf(this.#tell(error), reasonCode.quotaExceeded);
-      this.detach(device, "payload_too_large");
-      return code;
+    if (because === "payload_too_large" || because === "rate_exceeded") {
+      const description = excessDescriptions[because];
+      const isTold = this.#tell({ type: "UNKNOWN", description, device: name, packet });
+      this.detach(device, because);
+      return this.#codeOf(isTold, reasonCode.quotaExceeded);
     }
     const code = this.#codeOf(this.#tell(notAttached(name, packet)), reasonCode.notAuthorized);
     if (because === "device_gone") this.detach(device, "device_deleted");
@@ -393,6 +388,11 @@ export class Attachments implements AttachedHome {
     return this.errors.tell(error, this.#services.ports.clock.monotonicMillis());
   }
 }
+
+const excessDescriptions = {
+  payload_too_large: "The message is too large.",
+  rate_exceeded: "The device sends more than it may in a second.",
+} as const satisfies Partial<Record<SenderFailure, string>>;
 
 function errantOf({ topic, packetIdentifier }: PublishPacket): ErrantPacket {
   return { type: "PUBLISH", topic, packetIdentifier };

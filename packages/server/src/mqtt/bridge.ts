@@ -13,6 +13,7 @@ import type { DeviceRef, RegistryChange } from "../registry/model.ts";
 import type { SessionStore } from "../registry/session-store.ts";
 import type { RegistryStore } from "../registry/store.ts";
 import type { Backbone } from "../telemetry/backbone.ts";
+import { DeviceRates } from "../telemetry/device-rates.ts";
 import { createIntake, type Intake } from "../telemetry/intake.ts";
 import type { KeyReports } from "../telemetry/key-reports.ts";
 import { Alarm } from "../time/alarm.ts";
@@ -162,6 +163,7 @@ export interface Bridge {
   /** Shared with the HTTP bridge: one policy, one set of caches. */
   readonly admission: Admission;
   readonly intake: Intake;
+  readonly rates: DeviceRates;
 }
 
 export function createBridge(ports: BridgePorts, options: BridgeOptions = {}): Bridge {
@@ -177,6 +179,7 @@ class MqttBridge implements Bridge, ConnectionHost {
   readonly ports: EnginePorts;
   readonly admission: Admission;
   readonly intake: Intake;
+  readonly rates: DeviceRates;
   readonly alarm: Alarm;
   readonly heldTotal = { bytes: 0 };
   readonly load: Load;
@@ -205,6 +208,7 @@ class MqttBridge implements Bridge, ConnectionHost {
     this.#unauthenticatedMax = options.unauthenticatedMax ?? unauthenticatedMaxDefault;
     this.admission = createAdmission(ports);
     this.intake = createIntake(ports);
+    this.rates = new DeviceRates(ports.clock);
     this.alarm = new Alarm(ports);
     this.load = new Load(ports.timers);
     this.admissionQueue = new AdmissionQueue(ports.timers);

@@ -14,6 +14,7 @@ import { encodeDisconnect, ServerDecoder } from "@mayfly/core/mqtt-server";
 import type { Authenticity } from "@mayfly/core/token";
 import type { DevicePrincipal } from "../auth/admission.ts";
 import type { KeptCommand, KeptSession } from "../registry/session-store.ts";
+import type { DeviceRates } from "../telemetry/device-rates.ts";
 import type { Intake } from "../telemetry/intake.ts";
 import type { Alarm, Waiting } from "../time/alarm.ts";
 import type { AttachmentTable } from "./attachment-table.ts";
@@ -47,6 +48,7 @@ export interface ConnectionHost extends EntranceHost {
   readonly intake: Intake;
   readonly alarm: Alarm;
   readonly heldTotal: HeldTotal;
+  readonly rates: DeviceRates;
   readonly load: Load;
   readonly attachments: AttachmentTable;
   /** Grows with each change of the registry. */

@@ -34,6 +34,7 @@ export const detachReasons = {
   not_associated: { code: 7, description: "the device may not be attached to this gateway so any more" },
   topic_invalid: { code: 3, description: "a message for it came on a topic that does not exist" },
   payload_too_large: { code: 3, description: "a message of it was too large" },
+  rate_exceeded: { code: 8, description: "it sent more than it may in a second" },
   registry_unavailable: { code: 14, description: "the registry cannot be read now" },
 } as const satisfies Readonly<Record<string, ReasonForBoth | undefined>> &
   Readonly<Record<RightEnd, ReasonForBoth>>;

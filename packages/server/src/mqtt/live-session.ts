@@ -29,6 +29,7 @@ import { rejudge } from "../auth/rejudgement.ts";
 import type { AdmissionRecord } from "../registry/model.ts";
 import { type KeptCommand, type KeptSession, keptPacketIdentifierMax } from "../registry/session-store.ts";
 import type { LookUp } from "../registry/store.ts";
+import type { DeviceRates } from "../telemetry/device-rates.ts";
 import { eventBytesMax, type Intake, stateBytesMax } from "../telemetry/intake.ts";
 import { ActivityNotes } from "./activity-notes.ts";
 import {
@@ -100,6 +101,7 @@ export interface SessionServices extends AttachmentServices {
   readonly intake: Intake;
   readonly heldTotal: HeldTotal;
   readonly load: Load;
+  readonly rates: DeviceRates;
 }
 
 export class LiveSession implements UplinkOwner, DownlinkOwner, ReauthenticationOwner, AttachmentsOwner {
@@ -122,6 +124,7 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
   #window: DownlinkWindow | undefined;
   readonly #ports: EnginePorts;
   readonly #carrier: SessionCarrier;
+  readonly #rates: DeviceRates;
   #user: TopicUser;
   #topics: PublishTopics;
   readonly #notes: ActivityNotes;
@@ -155,8 +158,9 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
     this.#topics = new PublishTopics(this.#user);
     this.#notes = new ActivityNotes(ports, device);
     const { clock, random, observer, registry } = ports;
-    const { admission, intake, heldTotal, load } = services;
-    this.uplink = new Uplink({ clock, random, observer, intake, heldTotal, load }, this);
+    const { admission, intake, heldTotal, load, rates } = services;
+    this.#rates = rates;
+    this.uplink = new Uplink({ clock, random, observer, intake, heldTotal, load, rates }, this);
     this.downlink = new Downlink({ clock, registry, observer }, this);
     const { method, token, deviceName, ownAgent } = request;
     this.#reauthentication =
@@ -223,6 +227,7 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
       this.#deadlineMillis,
       this.#silenceEndsMillis,
       this.uplink.dueMillis,
+      this.uplink.pacedUntilMillis,
       this.downlink.dueMillis,
       this.#attachments?.dueMillis ?? Number.POSITIVE_INFINITY,
       this.#notes.dueMillis,
@@ -247,6 +252,10 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
     }
     if (nowMillis >= this.uplink.dueMillis) {
       this.#carrier.end("store_unavailable");
+      return;
+    }
+    if (nowMillis >= this.uplink.pacedUntilMillis) {
+      this.uplink.goOn();
       return;
     }
     if (nowMillis >= this.#silenceEndsMillis) {
@@ -563,8 +572,20 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
     const bytesMax = meaning.kind === "state" ? stateBytesMax : eventBytesMax;
     if (packet.payload.length > bytesMax) {
       if (sender === undefined) this.#carrier.end("packet_too_large");
-      else this.#attachments?.refuseTooLarge(sender, message);
+      else this.#attachments?.refuse(sender, "payload_too_large", message);
       return;
+    }
+    if (meaning.kind === "state" && this.#rates.takeState(sender?.principal ?? this.#principal) > 0) {
+      if (sender === undefined) this.#carrier.end("state_rate_exceeded");
+      else this.#attachments?.refuse(sender, "rate_exceeded", message);
+      return;
+    }
+    if (sender !== undefined && packet.qos === 1) {
+      const waitMillis = this.#rates.takeMessage(sender.principal, packet.payload.length);
+      if (waitMillis > 0) {
+        this.#attachments?.refuse(sender, "rate_exceeded", message);
+        return;
+      }
     }
     this.uplink.take(message);
   }

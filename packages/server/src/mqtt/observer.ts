@@ -140,8 +140,14 @@ export interface BridgeObserver extends AdmissionObserver {
   }): void;
   /** A PUBACK left. @param facts.millis from the PUBLISH's arrival. */
   acknowledged(facts: { readonly kind: "events" | "state"; readonly millis: number }): void;
-  /** The store refused a message, or too many wait for it: QoS 0 is lost, QoS 1 stays unacknowledged. */
-  notStored(facts: { readonly qos: 0 | 1; readonly because: IntakeRefusal | "overloaded" }): void;
+  /**
+   * The store refused a message, too many wait for it, or the device is over its rate: QoS 0 is lost, QoS 1 stays
+   * unacknowledged.
+   */
+  notStored(facts: {
+    readonly qos: 0 | 1;
+    readonly because: IntakeRefusal | "overloaded" | "rate_limited";
+  }): void;
   /** A command or config left for a device. */
   sent(facts: {
     readonly kind: "config" | "command";

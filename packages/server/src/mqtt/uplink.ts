@@ -9,12 +9,16 @@
  * What all connections have in flight together is bounded too (`load.ts`): near the bound QoS 0 is dropped, and
  * QoS 1 is held as if this connection's own window were full.
  *
+ * A device over the messages or bytes a second that its policy allows is paced: QoS 1 is held as if the window were
+ * full, until its allowance has filled again; QoS 0 is dropped.
+ *
  * When the store refuses, the PUBACK is withheld, and with it all later ones; nothing more is taken, and
  * after a bounded wait the connection ends. A negative PUBACK would mean "do not send this again".
  */
 import type { Clock, Random } from "@mayfly/core";
 import { reasonCode } from "@mayfly/core/mqtt";
 import type { DevicePrincipal } from "../auth/admission.ts";
+import type { DeviceRates } from "../telemetry/device-rates.ts";
 import type { Intake, IntakeOutcome } from "../telemetry/intake.ts";
 import type { CloseReason } from "./close-reason.ts";
 import {
@@ -67,7 +71,7 @@ export interface AttachedSender {
   failed(because: SenderFailure, message: Message): number | undefined;
 }
 
-export type SenderFailure = "not_attached" | "device_gone" | "payload_too_large";
+export type SenderFailure = "not_attached" | "device_gone" | "payload_too_large" | "rate_exceeded";
 
 export interface UplinkPorts {
   readonly clock: Clock;
@@ -77,6 +81,7 @@ export interface UplinkPorts {
   /** Shared by all connections of the bridge. */
   readonly heldTotal: HeldTotal;
   readonly load: Load;
+  readonly rates: DeviceRates;
 }
 
 /** Bytes held by all connections together. */
@@ -94,6 +99,14 @@ export interface UplinkOwner {
   /** There is room again, or a new due time. */
   uplinkMoved(): void;
   end(because: CloseReason): void;
+}
+
+/**
+ * Is it held back where its device is over its rate? An attached device's was counted when it came: it would hold up
+ * what comes from all the others.
+ */
+function isPaced(arrival: Arrival): boolean {
+  return arrival.kind !== "decided" && arrival.sender === undefined;
 }
 
 const nothing = new Uint8Array(0);
@@ -116,6 +129,7 @@ export class Uplink implements LoadWaiter {
   #heldQos1 = 0;
   #qos0InFlight = 0;
   #stallEndsMillis = Number.POSITIVE_INFINITY;
+  #pacedUntilMillis = Number.POSITIVE_INFINITY;
   #isClosed = false;
 
   constructor(ports: UplinkPorts, owner: UplinkOwner) {
@@ -149,16 +163,25 @@ export class Uplink implements LoadWaiter {
     this.take({ kind: "decided", packetIdentifier, reasonCode, payload: nothing });
   }
 
+  /** When {@link goOn} is to be called; infinite while the device's rate holds nothing back. */
+  get pacedUntilMillis(): number {
+    return this.#pacedUntilMillis;
+  }
+
   take(arrival: Arrival): void {
     const isQos1 = arrival.packetIdentifier !== undefined;
     if (!isQos1 && this.#ports.load.level !== "normal") {
       this.#ports.observer.notStored({ qos: 0, because: "overloaded" });
       return;
     }
+    if (!isQos1 && this.#waitMillis(arrival) > 0) {
+      this.#ports.observer.notStored({ qos: 0, because: "rate_limited" });
+      return;
+    }
     const owed = this.#pending.length + this.#heldQos1;
     if (isQos1 && this.#owner.knowsReceiveMaximum && owed >= receiveMaximum) {
       this.#owner.end("receive_maximum_exceeded");
-    } else if (this.#held.length > 0 || !this.#hasRoomFor(arrival)) {
+    } else if (this.#held.length > 0 || !this.#mayGo(arrival)) {
       this.#hold(arrival);
     } else {
       this.#submit(arrival);
@@ -169,7 +192,12 @@ export class Uplink implements LoadWaiter {
   takeHeld(): void {
     this.#countHeld(-this.#heldBytes);
     this.#heldQos1 = 0;
-    for (const arrival of this.#held.splice(0)) this.#submit(arrival);
+    for (const arrival of this.#held.splice(0)) {
+      if (arrival.packetIdentifier !== undefined && isPaced(arrival)) {
+        this.#ports.rates.chargeMessage(this.#owner.principal, arrival.payload.length);
+      }
+      this.#submit(arrival);
+    }
   }
 
   /** Answers that come from now on are not for this connection. */
@@ -178,6 +206,12 @@ export class Uplink implements LoadWaiter {
     this.#ports.load.forget(this);
     this.#held.length = 0;
     this.#countHeld(-this.#heldBytes);
+  }
+
+  /** The device's allowance has filled again. */
+  goOn(): void {
+    this.#pacedUntilMillis = Number.POSITIVE_INFINITY;
+    this.loadEased();
   }
 
   /** The process has room again. */
@@ -205,6 +239,23 @@ export class Uplink implements LoadWaiter {
     }
   }
 
+  /** @returns whether it may be submitted now; then it counts against the device's rate. QoS 0 was counted when it came. */
+  #mayGo(arrival: Arrival): boolean {
+    if (!this.#hasRoomFor(arrival)) return false;
+    if (arrival.packetIdentifier === undefined || !isPaced(arrival)) return true;
+    if (this.#pacedUntilMillis !== Number.POSITIVE_INFINITY) return false;
+    const waitMillis = this.#waitMillis(arrival);
+    if (waitMillis > 0) this.#pacedUntilMillis = this.#ports.clock.monotonicMillis() + waitMillis;
+    return waitMillis === 0;
+  }
+
+  /** 0: it is counted against its device's rate. */
+  #waitMillis(arrival: Arrival): number {
+    const sender = arrival.kind === "decided" ? undefined : arrival.sender;
+    const { principal } = sender ?? this.#owner;
+    return this.#ports.rates.takeMessage(principal, arrival.payload.length);
+  }
+
   #hold(arrival: Arrival): void {
     this.#held.push({ ...arrival, payload: arrival.payload.slice() });
     this.#countHeld(arrival.payload.length + heldOverheadBytes);
@@ -212,8 +263,9 @@ export class Uplink implements LoadWaiter {
     this.#waitForLoad();
   }
 
-  /** An answer to a message of ours lets the held ones move; where there is none to come, the process must. */
+  /** An answer to a message of ours lets the held ones move; where there is none to come, the clock or the process must. */
   #waitForLoad(): void {
+    if (this.#pacedUntilMillis !== Number.POSITIVE_INFINITY) return;
     if (this.#pending.length === 0 && this.#qos0InFlight === 0) this.#ports.load.wait(this);
   }
 
@@ -221,7 +273,7 @@ export class Uplink implements LoadWaiter {
     for (;;) {
       const next = this.#held[0];
       if (next === undefined) return;
-      if (!this.#hasRoomFor(next)) {
+      if (!this.#mayGo(next)) {
         this.#waitForLoad();
         return;
       }
