@@ -38,6 +38,7 @@ const principal: DevicePrincipal = {
   leniencies: [],
   gatewayAuthMethod: undefined,
   logLevel: "NONE",
+  routes: { eventNotificationConfigs: [], stateNotificationTopic: "" },
 };
 
 function recordOf(change: Partial<AttachmentRecord> = {}): AttachmentRecord {
@@ -113,6 +114,18 @@ test("association alone attaches only where the registry allows it by name", () 
 
   assert.deepEqual(judged[0], { kind: "refused", because: "association_alone_refused" });
   assert.equal(judged[1]?.kind, "allowed");
+});
+
+test("where association alone is refused, a token that was shown is judged, and the right ends with it", () => {
+  const gateway = { gatewayAuthMethod: "ASSOCIATION_ONLY", policy: policyPresets.strict } as const;
+
+  const good = judgeAttachment(gateway, recordOf(), tokens.good);
+  const bad = judgeAttachment(gateway, recordOf(), tokens.bad);
+  const unbound = judgeAttachment(gateway, recordOf({ isBound: false }), tokens.good);
+
+  assert.equal(good.kind === "allowed" && good.principal, principal);
+  assert.equal(bad.kind === "refused" && bad.because, "token_refused");
+  assert.deepEqual(unbound, { kind: "refused", because: "not_bound" });
 });
 
 test("the policy about association alone is no matter where the device shows a token", () => {

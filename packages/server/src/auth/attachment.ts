@@ -7,7 +7,7 @@
  * | method of the gateway | bound | device token |
  * |---|---|---|
  * | unspecified | nobody attaches | |
- * | ASSOCIATION_ONLY | must be | ignored; and the registry's policy must allow association alone |
+ * | ASSOCIATION_ONLY | must be | ignored where the registry's policy allows association alone; else must verify |
  * | DEVICE_AUTH_TOKEN_ONLY | need not be | must verify |
  * | ASSOCIATION_AND_DEVICE_AUTH_TOKEN | must be | must verify |
  *
@@ -41,7 +41,7 @@ export type AttachmentVerdict =
   | {
       readonly kind: "allowed";
       readonly device: NonNullable<AttachmentRecord["device"]>;
-      /** Who the device's token says it is, where the method asks for one: the attachment ends at its deadline. */
+      /** Who the device's token says it is, where the right rests on one: the attachment ends at its deadline. */
       readonly principal: DevicePrincipal | undefined;
     }
   | {
@@ -76,7 +76,8 @@ export function judgeAttachment(
   if (gateway.gatewayAuthMethod === undefined) return refused("not_gateway");
   const required = requirements[gateway.gatewayAuthMethod];
   if (required === undefined) return refused("method_unspecified");
-  if (!required.token && gateway.policy.gatewayAssociationOnly !== "allow") {
+  const isBindingEnough = !required.token && gateway.policy.gatewayAssociationOnly === "allow";
+  if (!required.token && !isBindingEnough && token === undefined) {
     return refused("association_alone_refused");
   }
   if (record === "unavailable") return refused("registry_unavailable");
@@ -85,7 +86,7 @@ export function judgeAttachment(
   if (device.gatewayType === "GATEWAY") return refused("device_is_gateway");
   if (required.binding && !record.isBound) return refused("not_bound");
   if (device.blocked) return refused("device_blocked");
-  if (!required.token) return { kind: "allowed", device, principal: undefined };
+  if (isBindingEnough) return { kind: "allowed", device, principal: undefined };
   return judgeToken(device, token);
 }
 

@@ -264,7 +264,6 @@ for (const [sentence, url, body, status, code] of [
     "INVALID_ARGUMENT",
   ],
   ["a subfolder with a wildcard", `${device}:publishEvent`, { subFolder: "a/#" }, 400, "INVALID_ARGUMENT"],
-  ["a gateway's message", `${device}:publishEvent`, { gatewayInfo: {} }, 501, "UNIMPLEMENTED"],
   ["an admin route", "/v1/projects/mayfly/locations/lab/registries", {}, 404, "NOT_FOUND"],
 ] as const) {
   test(`${sentence} is ${code}`, async () => {

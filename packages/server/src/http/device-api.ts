@@ -28,6 +28,14 @@ import type { Intake, IntakeOutcome, IntakeRefusal } from "../telemetry/intake.t
 import type { TimeAnswerer } from "../time/time-answerer.ts";
 import { ApiError, invalidField } from "./api-error.ts";
 import { findBearerToken } from "./authorization.ts";
+import {
+  findSpeaker,
+  type GatewayInfo,
+  gatewayInfoOfQuery,
+  readGatewayInfo,
+  type Speaker,
+  type SpeakerRefusal,
+} from "./device-gateway.ts";
 import { refuseOverRate } from "./device-limits.ts";
 import { type DeviceApiObserver, deviceCalls } from "./device-observer.ts";
 import {
@@ -41,7 +49,7 @@ import {
 import { apiErrorOf } from "./gate-refusal.ts";
 import { gateConnections } from "./gated-socket.ts";
 import { findObject, integerOf, type JsonFields, readBytes, readObject, readString } from "./json-fields.ts";
-import type { Route } from "./route.ts";
+import type { Call, Route } from "./route.ts";
 import { addTimeRoute } from "./time-route.ts";
 
 /** 256 KiB of payload in base64 and some room. */
@@ -59,7 +67,10 @@ export interface DeviceApiPorts {
   readonly admission: Pick<Admission, "admitDeviceToken">;
   readonly intake: Intake;
   readonly rates: DeviceRates;
-  readonly registry: Pick<RegistryStore, "lookUpConfig" | "recordActivity">;
+  readonly registry: Pick<
+    RegistryStore,
+    "lookUpConfig" | "recordActivity" | "lookUpAdmission" | "lookUpAttachment"
+  >;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly observer: DeviceApiObserver;
@@ -182,13 +193,20 @@ function deviceApiRoutes(
     ports.registry.recordActivity({ device: deviceRefOf(principal), activity });
   }
 
+  /** @throws {ApiError} The gateway may not speak for the device, or nobody could look. */
+  function speakerOf(call: Call, info: GatewayInfo | undefined): Promise<Speaker> {
+    const { registry, clock, observer } = ports;
+    const peer = { deviceName: deviceNameOf(call.request), remoteAddress: call.request.ip };
+    const refused = (because: SpeakerRefusal) => observer.requestRefused({ because, ...peer });
+    return findSpeaker({ registry, clock, refused }, principalOf(call.request), info);
+  }
+
   return [
     {
       method: "POST",
       path: `${path}:publishEvent`,
       permission: "device",
       async handle(call) {
-        const principal = principalOf(call.request);
         const fields = readObject(call.body ?? {}, "", [
           "name",
           "binaryData",
@@ -196,7 +214,7 @@ function deviceApiRoutes(
           "gatewayInfo",
           "messageId",
         ]);
-        refuseGateway(fields);
+        const { principal, ...through } = await speakerOf(call, readGatewayInfo(fields));
         const payload = readPayload(fields, EVENT_BYTES_MAX);
         const subfolder = readString(fields, "subFolder");
         if (subfolder !== "" && !isEventSubfolder(subfolder)) {
@@ -206,7 +224,12 @@ function deviceApiRoutes(
         if (utf8Length(deviceMessageId) > MESSAGE_ID_BYTES_MAX) {
           throw invalidField("message_id", `A message_id has at most ${MESSAGE_ID_BYTES_MAX} bytes.`);
         }
-        const event = { subfolder, payload, ...(deviceMessageId === "" ? {} : { deviceMessageId }) };
+        const event = {
+          subfolder,
+          payload,
+          ...through,
+          ...(deviceMessageId === "" ? {} : { deviceMessageId }),
+        };
         refuseOverRate(ports.rates.takeMessage(principal, payload.length), tooManyMessages);
         await untilDurable((done) => ports.intake.takeEvent(principal, event, done));
         recordActivity(principal, { eventMs: nowMs() });
@@ -218,15 +241,14 @@ function deviceApiRoutes(
       path: `${path}:setState`,
       permission: "device",
       async handle(call) {
-        const principal = principalOf(call.request);
         const fields = readObject(call.body ?? {}, "", ["name", "state", "gatewayInfo"]);
-        refuseGateway(fields);
+        const { principal, gatewayId } = await speakerOf(call, readGatewayInfo(fields));
         const state = findObject(fields, "state", ["binaryData", "updateTime"]);
         if (state === undefined) throw invalidField("state", "The state is missing.");
         const payload = readPayload(state, STATE_BYTES_MAX);
         refuseOverRate(ports.rates.takeState(principal), "The device's state is updated too often.");
         refuseOverRate(ports.rates.takeMessage(principal, payload.length), tooManyMessages);
-        await untilDurable((done) => ports.intake.takeState(principal, payload, done));
+        await untilDurable((done) => ports.intake.takeState(principal, payload, done, gatewayId));
         recordActivity(principal, { stateMs: nowMs() });
         return {};
       },
@@ -236,7 +258,7 @@ function deviceApiRoutes(
       path: `${path}/config`,
       permission: "device",
       async handle(call) {
-        const principal = principalOf(call.request);
+        const { principal } = await speakerOf(call, gatewayInfoOfQuery(call));
         const [text = "", ...more] = call.queryAll("localVersion");
         if (more.length > 0) throw invalidField("local_version", "The local_version is given twice.");
         const localVersion = text === "" ? 0 : integerOf(text);
@@ -283,12 +305,6 @@ function readPayload(fields: JsonFields, bytesMax: number): Uint8Array {
   const payload = readBytes(fields, "binaryData");
   if (payload.length <= bytesMax) return payload;
   throw invalidField("binary_data", `The payload has at most ${bytesMax} bytes, not ${payload.length}.`);
-}
-
-function refuseGateway(fields: JsonFields): void {
-  if (fields.values.has("gatewayInfo")) {
-    throw new ApiError("UNIMPLEMENTED", "gateway_info is not served: gateways bind no devices yet.");
-  }
 }
 
 function deviceNameOf(request: FastifyRequest): DeviceName {
