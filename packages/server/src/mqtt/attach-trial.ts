@@ -6,7 +6,7 @@
  */
 import type { Admission, AdmissionOutcome, DevicePrincipal } from "../auth/admission.ts";
 import { principalOfNoToken } from "../auth/admission.ts";
-import { type AttachmentVerdict, judgeAttachment } from "../auth/attachment.ts";
+import { type AttachmentRefusal, type AttachmentVerdict, judgeAttachment } from "../auth/attachment.ts";
 import type { AttachmentRecord, GatewayStore } from "../registry/gateway-store.ts";
 import type { LookUp } from "../registry/store.ts";
 import type { LinkFacts } from "./observer.ts";
@@ -29,6 +29,9 @@ export type AttachOutcome =
   | { readonly kind: "attached"; readonly principal: DevicePrincipal }
   | Extract<AttachmentVerdict, { kind: "refused" }>;
 
+/** What a token may mend. */
+const lacksToken: ReadonlySet<AttachmentRefusal> = new Set(["token_missing", "association_alone_refused"]);
+
 /** @param answer called exactly once, synchronously where the registry answers at once. */
 export function judgeAttach(
   { admission, registry }: AttachTrialPorts,
@@ -38,8 +41,7 @@ export function judgeAttach(
   const name = { ...gateway.registry, device };
   registry.lookUpAttachment(name, gateway.deviceId, (record) => {
     const verdict = judgeAttachment(gateway, record, undefined);
-    const wantsToken = verdict.kind === "refused" && verdict.because === "token_missing";
-    if (!wantsToken || token === "") {
+    if (token === "" || verdict.kind !== "refused" || !lacksToken.has(verdict.because)) {
       answer(outcomeOf(verdict, record));
       return;
     }

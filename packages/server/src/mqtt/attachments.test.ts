@@ -119,7 +119,7 @@ for (const [method, binding, token, isAttached] of methods) {
   });
 }
 
-test("a registry that is strict attaches nobody by association alone", async () => {
+test("a registry that is strict attaches nobody by association alone, yet whoever shows a good token", async () => {
   const house = await GatewayWorld.create({
     method: "ASSOCIATION_ONLY",
     policy: { gatewayAssociationOnly: "refuse" },
@@ -127,10 +127,14 @@ test("a registry that is strict attaches nobody by association alone", async () 
   const gateway = house.listening();
 
   house.attach(gateway, 1, { authorization: "" });
+  house.attach(gateway, 2, { authorization: new DeviceKey("stranger").token() });
+  const refused = errorTypesOf(gateway);
+  house.attach(gateway, 3);
   await house.world.time.advance(0);
 
-  assert.deepEqual(errorTypesOf(gateway), ["GATEWAY_ATTACHMENT_ERROR"]);
+  assert.deepEqual(refused, ["GATEWAY_ATTACHMENT_ERROR", "GATEWAY_ATTACHMENT_ERROR"]);
   assert.ok(house.world.diary.lines.includes("attachRefused fern association_alone_refused"));
+  assert.deepEqual(pubacks(gateway), [3]);
 });
 
 test("an attach that failed: no PUBACK in 3.1.1, 0x87 in 5.0, an error on both, and the gateway goes on", async () => {
@@ -327,6 +331,35 @@ test("a state above 64 KiB costs the device its attachment and the gateway nothi
   assert.deepEqual(answers(gateway), [
     [1, 0],
     [2, 0x97],
+  ]);
+  assert.equal(gateway.isClosed, false);
+});
+
+test("an attached device over its rate is told and detached; the gateway and its other devices go on", async () => {
+  const house = await GatewayWorld.create({ policy: { messagesPerSecond: 5, statesPerSecond: 1 } });
+  const { world } = house;
+  const otherKey = new DeviceKey("of moss");
+  await world.createDevice("moss", [otherKey.record]);
+  await world.store.bindDevice(registryRef, "shed", "moss");
+  const gateway = house.listening(5);
+  house.attach(gateway, 1);
+  house.attach(gateway, 2, { device: "moss", authorization: otherKey.token() });
+
+  for (let id = 3; id < 9; id++) gateway.publish(id, { topic: events });
+  gateway.publish(10, { topic: "/devices/moss/events" });
+  for (let id = 11; id < 14; id++) gateway.publish(id, { topic: "/devices/moss/state" });
+  gateway.publish(15, { topic: "/devices/shed/events" });
+  while (world.backbone.waiting.length > 0) world.backbone.answer(0);
+  await world.time.advance(0);
+
+  const refused = answers(gateway).filter(([, code]) => code !== 0);
+  assert.deepEqual(refused, [
+    [8, 0x97],
+    [13, 0x97],
+  ]);
+  assert.deepEqual(errorTypesOf(gateway), [
+    ...["UNKNOWN", "GATEWAY_DETACHMENT_DEVICE_ERROR"],
+    ...["UNKNOWN", "GATEWAY_DETACHMENT_DEVICE_ERROR"],
   ]);
   assert.equal(gateway.isClosed, false);
 });
