@@ -15,6 +15,7 @@ import { evidenceSabotages } from "./rows-evidence.ts";
 import { faultSabotages } from "./rows-faults.ts";
 import { fleetRenewalRows } from "./rows-fleet-renewals.ts";
 import { fuzzRows } from "./rows-fuzz.ts";
+import { gatewayMqttRows } from "./rows-gateway-mqtt.ts";
 import { iotCoreMqttRows } from "./rows-iot-core-mqtt.ts";
 import { keeperRows } from "./rows-keeper.ts";
 import { keyRows } from "./rows-keys.ts";
@@ -691,4 +692,5 @@ export const sabotages: readonly Sabotage[] = [
   ...iotCoreMqttRows,
   ...fuzzRows,
   ...gatewayRegistryRows,
+  ...gatewayMqttRows,
 ];

@@ -197,7 +197,7 @@ export interface AuthenticationAttempt {
   readonly lastTime: string;
   readonly attempts: number;
   readonly bridge: "mqtt" | "http";
-  readonly purpose: "connect" | "reauthenticate" | "request";
+  readonly purpose: "connect" | "reauthenticate" | "request" | "attach";
   readonly outcome: "accepted" | "bridge_disabled" | TokenErrorCode;
   /** Did a key of this device sign? `unchecked`: nobody looked. What follows is hearsay unless it is authentic. */
   readonly authenticity: Authenticity | "unchecked";

@@ -224,8 +224,9 @@ class AdmissionDesk implements Admission {
     const source = sourceOf(request.peer.remoteAddress);
     const digest = digestOf(request.token);
     const known = this.#tokens.find(digest);
-    const mayCheck =
-      request.purpose === "reauthenticate" || this.#limits.mayCheck(source, allowance, nowMillis);
+    // Who renews proved a key on this connection; what a gateway attaches is counted under the gateway.
+    const isLimited = request.purpose !== "reauthenticate" && request.purpose !== "attach";
+    const mayCheck = !isLimited || this.#limits.mayCheck(source, allowance, nowMillis);
     const witness = new TokenWitness(this.#keys, known?.keyFingerprint, mayCheck);
     return { allowance, source, digest, known, mayCheck, witness, claims: undefined };
   }
@@ -298,7 +299,7 @@ class AdmissionDesk implements Admission {
       const owner = { deviceNumId: device.numId, device: ref };
       this.#tokens.remember(digest, { keyFingerprint, keyId, remoteAddress, ...owner });
     }
-    if (signer === undefined && work !== "none") {
+    if (signer === undefined && work !== "none" && request.purpose !== "attach") {
       this.#limits.failed(source, allowance, monotonicMillis);
     } else if (signer !== undefined && mayVerifyStill(error)) {
       this.#limits.proved(source, allowance, monotonicMillis);
@@ -407,6 +408,37 @@ function principalOf(verified: VerifiedToken, record: AdmissionRecord | undefine
     leniencies: verified.leniencies,
     ...standingOf(registry, device),
   };
+}
+
+/**
+ * A device that showed no token of its own, and for which a gateway may speak: it has no key, and its right ends with
+ * the gateway's word alone.
+ */
+export function principalOfNoToken(
+  registry: AdmissionRecord["registry"],
+  device: NonNullable<AdmissionRecord["device"]>,
+): DevicePrincipal {
+  const never = Number.POSITIVE_INFINITY;
+  return {
+    registry: { project: registry.project, location: registry.location, registry: registry.registry },
+    registryNumId: registry.numId,
+    deviceId: device.deviceId,
+    deviceNumId: device.numId,
+    policy: registry.policy,
+    ...{ keyId: "", keyFingerprint: "", keyState: "retired", alg: "ES256", leniencies: [] },
+    ...{
+      issuedAtSeconds: 0,
+      expiresAtSeconds: never,
+      deadlineSeconds: never,
+      deadlineBecause: "token_expired",
+    },
+    ...standingOf(registry, device),
+  };
+}
+
+/** Is it one of {@link principalOfNoToken}? */
+export function isOfNoToken(principal: DevicePrincipal): boolean {
+  return principal.keyFingerprint === "";
 }
 
 /** What is on record of the device beside its keys, for a principal made or judged again. */

@@ -17,6 +17,7 @@ import type { KeptCommand, KeptSession } from "../registry/session-store.ts";
 import type { DeviceRates } from "../telemetry/device-rates.ts";
 import type { Intake } from "../telemetry/intake.ts";
 import type { Alarm, Waiting } from "../time/alarm.ts";
+import type { AttachmentTable } from "./attachment-table.ts";
 import type { SessionView } from "./bridge.ts";
 import { type CloseReason, reasonOnWire } from "./close-reason.ts";
 import {
@@ -49,6 +50,7 @@ export interface ConnectionHost extends EntranceHost {
   readonly heldTotal: HeldTotal;
   readonly rates: DeviceRates;
   readonly load: Load;
+  readonly attachments: AttachmentTable;
   /** Grows with each change of the registry. */
   readonly changesSeen: number;
   /** Calls {@link Connection.flush} when this turn is over. */
@@ -182,7 +184,7 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
   relieve(): HandedOver | undefined {
     const session = this.live;
     if (session === undefined) return undefined;
-    const state = session.handOver();
+    const state = session.handOverAll();
     const { unacknowledged } = session.uplink;
     this.#outgoing = [];
     this.#state = "relieved";

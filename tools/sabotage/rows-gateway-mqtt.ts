@@ -1,0 +1,138 @@
+/**
+ * How to break what the bridge promises of gateways over MQTT.
+ */
+import type { Sabotage } from "./table.ts";
+
+const attaches = "packages/server/src/mqtt/attachments.test.ts";
+const ends = "packages/server/src/mqtt/attachment-ends.test.ts";
+const attachments = "packages/server/src/mqtt/attachments.ts";
+const attachedDevice = "packages/server/src/mqtt/attached-device.ts";
+
+export const gatewayMqttRows: readonly Sabotage[] = [
+  {
+    promise: "What a gateway publishes right behind an attach waits until the attach is judged.",
+    deed: "read on meanwhile",
+    file: "packages/server/src/mqtt/live-session.ts",
+    find: "const isWaiting = this.uplink.isBlocked || this.#attachments?.isJudging === true;",
+    replace: "const isWaiting = this.uplink.isBlocked;",
+    test: attaches,
+    name: "what is published right behind an attach waits until it is judged",
+  },
+  {
+    promise: "A gateway's PUBACK of an attach says that the device is attached.",
+    deed: "acknowledge a failed attach in 3.1.1 too",
+    file: attachments,
+    find: "if (packet.packetIdentifier !== undefined && this.#owner.version === 5) {",
+    replace: "if (packet.packetIdentifier !== undefined) {",
+    test: attaches,
+    name: "an attach that failed: no PUBACK in 3.1.1",
+  },
+  {
+    promise: "No message is acknowledged that is neither durable nor told to its gateway as refused.",
+    deed: "acknowledge what could not be told",
+    file: attachments,
+    find: "return isTold ? reasonCode.success : undefined;",
+    replace: "return reasonCode.success;",
+    test: attaches,
+    name: "a 3.1.1 gateway that does not hear its errors gets no PUBACK",
+  },
+  {
+    promise: "A device is detached to the second when its token ends.",
+    deed: "let the attachment outlive the token",
+    file: attachedDevice,
+    find: "this.#deadlineMillis = clock.monotonicMillis() + leftMillis;",
+    replace: "this.#deadlineMillis = clock.monotonicMillis() + leftMillis + 60_000;",
+    test: ends,
+    name: "a device is detached to the second when its token and the grace are over",
+  },
+  {
+    promise: "Blocked, deleted, unbound or without its key, a device is detached within a second.",
+    deed: "ask only about sessions when the registry changes",
+    file: "packages/server/src/mqtt/bridge.ts",
+    find: "    this.attachments.changed(change);\n",
+    replace: "",
+    test: ends,
+    name: "an attachment ends within a second when its device is blocked",
+  },
+  {
+    promise: "Blocked, deleted, unbound or without its key, a device is detached within a second.",
+    deed: "overlook that the binding is gone",
+    file: attachedDevice,
+    find: 'if (judgeAttachment(gateway, record, shown).kind === "refused") {',
+    replace: 'if (judgeAttachment(gateway, { ...record, isBound: true }, shown).kind === "refused") {',
+    test: ends,
+    name: "an attachment ends within a second when its binding is undone",
+  },
+  {
+    promise: "Blocked, deleted, unbound or without its key, a device is detached within a second.",
+    deed: "forget a change that came while the attach was judged",
+    file: attachments,
+    find: "if (attached !== undefined && changesSeen !== this.#owner.changesSeen) attachments.askAgain(attached);",
+    replace: "",
+    test: ends,
+    name: "a change of the registry while an attach is judged has the attachment judged again",
+  },
+  {
+    promise: "A device is attached to one gateway: the newest attach wins.",
+    deed: "leave it with both",
+    file: "packages/server/src/mqtt/attachment-table.ts",
+    find: `?.detach("attached_elsewhere")`,
+    replace: "",
+    test: ends,
+    name: "the newest attach wins",
+  },
+  {
+    promise: "In a strict registry an attach never ends a device's own session.",
+    deed: "end it whatever the policy",
+    file: "packages/server/src/mqtt/attachment-table.ts",
+    find: "    if (device.principal.policy.attachEndsDirectSession) this",
+    replace: "    this",
+    test: ends,
+    name: "where an attach ends no direct session, both speak",
+  },
+  {
+    promise: "One device's error never costs a gateway its connection.",
+    deed: "close for a message that is too large, as for a device of its own",
+    file: "packages/server/src/mqtt/live-session.ts",
+    find: `if (sender === undefined) this.#carrier.end("packet_too_large");`,
+    replace: `if (sender === undefined || meaning.kind === "state") this.#carrier.end("packet_too_large");`,
+    test: attaches,
+    name: "a state above 64 KiB costs the device its attachment and the gateway nothing",
+  },
+  {
+    promise: "All that goes to a gateway's devices shares its connection's window.",
+    deed: "never look at what waits for room",
+    file: attachments,
+    find: "else device.downlink.windowOpened();",
+    replace: "else this.#waiting.delete(device);",
+    test: attaches,
+    name: "all that goes to a gateway's devices shares one window",
+  },
+  {
+    promise: "Failed attaches are limited for their gateway, over its connections.",
+    deed: "count no failures",
+    file: attachments,
+    find: "        attachments.limits.failed(gateway.deviceNumId, ports.clock.monotonicMillis());\n",
+    replace: "",
+    test: ends,
+    name: "failed attaches are limited for the gateway",
+  },
+  {
+    promise: "What an attached device had waiting when it lost its right is not stored.",
+    deed: "store it all the same",
+    file: "packages/server/src/mqtt/uplink.ts",
+    find: "arrival.sender?.mayStillSend === false",
+    replace: "arrival.sender?.gatewayId === undefined && arrival.sender !== undefined",
+    test: ends,
+    name: "what an attached device had in flight when it lost its right is not stored",
+  },
+  {
+    promise: "A gateway's handover keeps what is attached.",
+    deed: "hand over the gateway's own part alone",
+    file: "packages/server/src/mqtt/connection.ts",
+    find: "const state = session.handOverAll();",
+    replace: "const state = session.handOver();",
+    test: ends,
+    name: "a gateway's handover keeps what is attached",
+  },
+];
