@@ -16,6 +16,7 @@ import { addDeviceAuthLogCommand } from "./commands/device-auth-log.ts";
 import { addDeviceInstructCommand } from "./commands/device-instruct.ts";
 import { addDeviceKeyCommands } from "./commands/device-keys.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
+import { addPresenceCommand } from "./commands/presence.ts";
 import { addPullCommands } from "./commands/pull.ts";
 import { addRegistryCommands } from "./commands/registry.ts";
 import { addServeCommand } from "./commands/serve.ts";
@@ -47,6 +48,7 @@ export function createProgram(version: string): Command {
   addTokenCommands(program);
   addPullCommands(program);
   addTailCommand(program);
+  addPresenceCommand(program);
   addAgentCommand(program);
   addChipCommands(program);
   addAdminTokenCommands(program);

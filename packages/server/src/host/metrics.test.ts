@@ -87,6 +87,7 @@ test("depths are read at the scrape, and the event loop's delay is there", async
   };
 
   metrics.watch({
+    presence: { counts: () => ({ online: 7, throughGateways: 2, lingering: 1 }) },
     bridge: { counts: () => counts },
     backbone: { status: () => ({ healthy: true, queuedMessages: 11, queuedBytes: 12 }) },
     store: { status: () => ({ healthy: false, queuedWrites: 13, recordsDropped: 0 }) },
