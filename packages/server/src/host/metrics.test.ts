@@ -105,6 +105,9 @@ test("depths are read at the scrape, and the event loop's delay is there", async
   const text = await metrics.text();
 
   assert.match(text, /^mayfly_sessions 5$/m);
+  assert.match(text, /^mayfly_devices_online\{way="direct"\} 4$/m);
+  assert.match(text, /^mayfly_devices_online\{way="gateway"\} 2$/m);
+  assert.match(text, /^mayfly_devices_online\{way="lingering"\} 1$/m);
   assert.match(text, /^mayfly_backbone_queue_messages 11$/m);
   assert.match(text, /^mayfly_registry_queue_writes 13$/m);
   assert.match(text, /^mayfly_registry_healthy 0$/m);
