@@ -21,6 +21,7 @@ import { wallSeconds } from "../host/clock.ts";
 import { parseKeyFlag } from "../key-flag.ts";
 import { formatFields, formatPayload, formatTable } from "../output.ts";
 import { describePresence } from "../presence-words.ts";
+import { addDeviceImportCommand } from "./device-import.ts";
 import { describeInstruction } from "./device-instruct.ts";
 import { describeKeys, keyStatesOf } from "./device-keys.ts";
 import { listByPresence, type PresenceFlags, presenceAsked } from "./device-list-presence.ts";
@@ -75,6 +76,7 @@ export function addDeviceCommands(program: Command): Command {
       setBlocked(id, flags, "unblock"),
     ),
   );
+  addDeviceImportCommand(group);
   return group;
 }
 
