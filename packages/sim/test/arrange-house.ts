@@ -285,6 +285,16 @@ function observe(line: (text: string) => void, presence: PresenceTeller): Bridge
       line(`disconnected ${f.principal.deviceId} ${f.because} unacknowledged=${f.unacknowledged}`);
       presence.disconnected(f);
     },
+    attached(f) {
+      line(`attached ${f.principal.deviceId} ${f.gateway.deviceId}`);
+      presence.attached(f);
+    },
+    attachRefused: (f) => line(`attachRefused ${f.device} ${f.because}`),
+    detached(f) {
+      line(`detached ${f.principal.deviceId} ${f.because}`);
+      presence.detached(f);
+    },
+    gatewayError: (f) => line(`gatewayError ${f.type}`),
     published: (f) => line(`published ${f.kind} ${f.qos} ${f.payloadBytes}`),
     acknowledged: (f) => line(`acknowledged ${f.kind}`),
     notStored: (f) => line(`not stored ${f.because}`),

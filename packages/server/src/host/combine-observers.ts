@@ -17,6 +17,14 @@ export function andTell(observer: Observer, presence: PresenceTeller): Observer 
       observer.disconnected(facts);
       presence.disconnected(facts);
     },
+    attached(facts) {
+      observer.attached(facts);
+      presence.attached(facts);
+    },
+    detached(facts) {
+      observer.detached(facts);
+      presence.detached(facts);
+    },
   };
 }
 
@@ -53,6 +61,22 @@ export function combineObservers(first: Observer, second: Observer): Observer {
     disconnected(facts) {
       first.disconnected(facts);
       second.disconnected(facts);
+    },
+    attached(facts) {
+      first.attached(facts);
+      second.attached(facts);
+    },
+    attachRefused(facts) {
+      first.attachRefused(facts);
+      second.attachRefused(facts);
+    },
+    detached(facts) {
+      first.detached(facts);
+      second.detached(facts);
+    },
+    gatewayError(facts) {
+      first.gatewayError(facts);
+      second.gatewayError(facts);
     },
     published(facts) {
       first.published(facts);

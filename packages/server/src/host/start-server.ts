@@ -199,6 +199,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         backbone,
         bridge,
         presence,
+        rates: bridge.rates,
         clock,
         timers: systemTimers,
         sha256: nodeSha256,
@@ -215,8 +216,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       {
         admission: bridge.admission,
         intake: bridge.intake,
+        rates: bridge.rates,
         registry: store,
         clock,
+        timers: systemTimers,
         observer,
         timeAnswerer: signedTime.answerer,
         onInternalError,

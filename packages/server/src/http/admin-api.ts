@@ -13,6 +13,7 @@ import type { KeyParser } from "../registry/key-parser.ts";
 import type { RegistryService } from "../registry/service.ts";
 import type { RegistryStore } from "../registry/store.ts";
 import type { Backbone } from "../telemetry/backbone.ts";
+import type { DeviceRates } from "../telemetry/device-rates.ts";
 import { requirePermissions } from "./authorization.ts";
 import { deviceRoutes } from "./device-routes.ts";
 import {
@@ -22,6 +23,7 @@ import {
   type OnInternalError,
   takeJsonBodies,
 } from "./fastify-app.ts";
+import { gatewayRoutes } from "./gateway-routes.ts";
 import { type Health, healthRoutes } from "./health.ts";
 import { isLoopbackRequest } from "./loopback.ts";
 import { mayflyRoutes } from "./mayfly-routes.ts";
@@ -49,6 +51,7 @@ export interface AdminApiPorts {
   readonly backbone: Backbone;
   readonly bridge: Pick<Bridge, "sendCommand" | "findSession">;
   readonly presence: PresenceService;
+  readonly rates: DeviceRates;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly sha256: Sha256;
@@ -105,6 +108,7 @@ export function adminRoutes(ports: AdminApiPorts, streams: AdminStreams): readon
   return [
     ...registryRoutes(ports),
     ...deviceRoutes(ports),
+    ...gatewayRoutes(ports),
     ...subscriptionRoutes({ ...ports, ...streams }),
     ...mayflyRoutes({ ...ports, ...streams }),
     ...presenceRoutes({ ...ports, ...streams }),
