@@ -86,7 +86,16 @@ export type FolderRule = {
   readonly sentence: string;
 };
 
-const DOMAIN = ["auth/", "registry/", "time/", "rotation/", "clock-health/", "telemetry/", "audit/"];
+const DOMAIN = [
+  "auth/",
+  "registry/",
+  "time/",
+  "rotation/",
+  "clock-health/",
+  "telemetry/",
+  "presence/",
+  "audit/",
+];
 const CALLERS = ["mqtt/", "http/", "hooks/"];
 const ADAPTERS = ["store/", "backbone/", "host/"];
 

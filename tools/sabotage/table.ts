@@ -21,6 +21,7 @@ import { keeperRows } from "./rows-keeper.ts";
 import { keyRows } from "./rows-keys.ts";
 import { mqtt5Sabotages } from "./rows-mqtt5.ts";
 import { outboxRows } from "./rows-outbox.ts";
+import { presenceSabotages } from "./rows-presence.ts";
 import { renewalSabotages } from "./rows-renewal.ts";
 import { restSabotages } from "./rows-rest.ts";
 import { rtcRows } from "./rows-rtc.ts";
@@ -693,4 +694,5 @@ export const sabotages: readonly Sabotage[] = [
   ...fuzzRows,
   ...gatewayRegistryRows,
   ...gatewayMqttRows,
+  ...presenceSabotages,
 ];

@@ -18,6 +18,7 @@ import { addDeviceInstructCommand } from "./commands/device-instruct.ts";
 import { addDeviceKeyCommands } from "./commands/device-keys.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addGatewayCommands } from "./commands/gateway.ts";
+import { addPresenceCommand } from "./commands/presence.ts";
 import { addPullCommands } from "./commands/pull.ts";
 import { addRegistryCommands } from "./commands/registry.ts";
 import { addServeCommand } from "./commands/serve.ts";
@@ -51,6 +52,7 @@ export function createProgram(version: string): Command {
   addTokenCommands(program);
   addPullCommands(program);
   addTailCommand(program);
+  addPresenceCommand(program);
   addAgentCommand(program);
   addChipCommands(program);
   addAdminTokenCommands(program);

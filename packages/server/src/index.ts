@@ -35,6 +35,9 @@ export {
 } from "./mqtt/bridge.ts";
 export { type CloseReason, closeReasons } from "./mqtt/close-reason.ts";
 export type { BridgeObserver, ConnectRefusal, LinkFacts } from "./mqtt/observer.ts";
+export { createPresenceTeller, type PresenceTeller } from "./mqtt/presence-teller.ts";
+export { lingerMillis, type Presence, type PresenceEvent } from "./presence/presence.ts";
+export { createPresence, type PresenceService } from "./presence/presence-service.ts";
 export { createKeyReports, type KeyOfferPorts } from "./registry/key-offers.ts";
 export {
   KeyParseError,

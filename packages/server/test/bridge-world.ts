@@ -3,7 +3,7 @@
  * answers when told to, and clients that speak through core's client codec.
  */
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import type { ByteLink, ByteLinkEvents, Clock, Timers } from "@mayfly/core";
+import type { ByteLink, ByteLinkEvents, Clock, Random, Timers } from "@mayfly/core";
 import type {
   ClientPacket,
   ConnectPacket,
@@ -22,6 +22,8 @@ import {
 import { createNodeKeyVerifier } from "../src/host/node-key-verifier.ts";
 import { type Bridge, type BridgeOptions, createBridge } from "../src/mqtt/bridge.ts";
 import type { BridgeObserver } from "../src/mqtt/observer.ts";
+import { createPresenceTeller, type PresenceTeller } from "../src/mqtt/presence-teller.ts";
+import { createPresence, type PresenceService } from "../src/presence/presence-service.ts";
 import type { DeviceRef, KeyRecord } from "../src/registry/model.ts";
 import { eventRetentionDefault } from "../src/registry/model.ts";
 import type { RegistryStore } from "../src/registry/store.ts";
@@ -264,6 +266,8 @@ export function publishOf(
 class Diary implements BridgeObserver {
   readonly lines: string[] = [];
   readonly acknowledgedMillis: number[] = [];
+  /** Hears who comes and goes, too. */
+  presence: PresenceTeller | undefined;
   verified(facts: { outcome: string }): void {
     this.lines.push(`verified ${facts.outcome}`);
   }
@@ -274,6 +278,7 @@ class Diary implements BridgeObserver {
   connected(facts: Parameters<BridgeObserver["connected"]>[0]): void {
     const how = `${facts.tookOver ? " tookOver" : ""}${facts.resumed ? " resumed" : ""}`;
     this.lines.push(`connected ${facts.principal.deviceId}${how}`);
+    this.presence?.connected(facts);
   }
   renewed(facts: Parameters<BridgeObserver["renewed"]>[0]): void {
     this.lines.push(`renewed ${facts.principal.deviceId}${facts.keyChanged ? " keyChanged" : ""}`);
@@ -288,10 +293,12 @@ class Diary implements BridgeObserver {
   }
   disconnected(facts: Parameters<BridgeObserver["disconnected"]>[0]): void {
     this.lines.push(`disconnected ${facts.principal.deviceId} ${facts.because}`);
+    this.presence?.disconnected(facts);
   }
   attached(facts: Parameters<BridgeObserver["attached"]>[0]): void {
     const how = facts.isRenewal ? " renewed" : "";
     this.lines.push(`attached ${facts.principal.deviceId} ${facts.gateway.deviceId}${how}`);
+    this.presence?.attached(facts);
   }
   attachRefused(facts: Parameters<BridgeObserver["attachRefused"]>[0]): void {
     const code = facts.code === undefined ? "" : ` ${facts.code}`;
@@ -299,6 +306,7 @@ class Diary implements BridgeObserver {
   }
   detached(facts: Parameters<BridgeObserver["detached"]>[0]): void {
     this.lines.push(`detached ${facts.principal.deviceId} ${facts.because}`);
+    this.presence?.detached(facts);
   }
   gatewayError(facts: Parameters<BridgeObserver["gatewayError"]>[0]): void {
     this.lines.push(`gatewayError ${facts.type}${facts.isTold ? "" : " dropped"}`);
@@ -333,6 +341,7 @@ export class World {
   readonly key = new DeviceKey("first");
   readonly store: RegistryStore;
   readonly bridge: Bridge;
+  readonly #random: Random;
 
   private constructor(options: WorldOptions) {
     let seed = 1;
@@ -348,6 +357,7 @@ export class World {
         return bytes;
       },
     };
+    this.#random = random;
     const selfClock = options.clock?.(this.time);
     const clock = selfClock ?? this.time;
     this.store = createMemoryRegistryStore({ clock, random });
@@ -394,6 +404,18 @@ export class World {
       gatewayAuthMethod: "GATEWAY_AUTH_METHOD_UNSPECIFIED",
       keys,
     });
+  }
+
+  /** From now on it is noted who is online. */
+  watchPresence(): PresenceService {
+    const presence = createPresence({
+      clock: this.time,
+      timers: this.time,
+      random: this.#random,
+      registry: this.store,
+    });
+    this.diary.presence = createPresenceTeller(presence.book);
+    return presence;
   }
 
   device(deviceId = "fern"): DeviceRef {

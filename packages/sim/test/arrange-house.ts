@@ -7,7 +7,7 @@
 import { createHash, generateKeyPairSync, sign } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { utf8Decode } from "@mayfly/core";
-import { policyPresets } from "@mayfly/core/token";
+import { policyPresets, type RegistryPolicy } from "@mayfly/core/token";
 import {
   type Agent,
   type AgentEvent,
@@ -27,9 +27,12 @@ import {
   createMemoryBackbone,
   createMemoryRegistryStore,
   createPlaces,
+  createPresence,
+  createPresenceTeller,
   createRegistryService,
   eventRetentionDefault,
   type KeyRecord,
+  type PresenceTeller,
 } from "@mayfly/server";
 import { createEventLog, createNetwork, createWorld, type Dialer, type World } from "@mayfly/sim";
 import { createP256Verifier, p256KeyParser } from "./p256-verifier.ts";
@@ -44,6 +47,8 @@ export interface HouseOptions {
   readonly seed: string;
   readonly devices: number;
   readonly pieceBytesMax?: number;
+  /** What the registry's policy has otherwise than `strict`. */
+  readonly policy?: Partial<RegistryPolicy>;
   readonly agent?: Partial<AgentOptions> | ((id: string) => Partial<AgentOptions>);
   /** The agents' timers run this much before their time, as a real event loop's may. */
   readonly timersEarlyMillis?: number;
@@ -89,6 +94,7 @@ export async function arrangeHouse(options: HouseOptions) {
     clock: world.clock,
     random: world.random("service"),
   });
+  const presence = createPresence({ ...world, random: world.random("presence"), registry: store });
   const openBridge = (name: string) =>
     createBridge(
       {
@@ -104,7 +110,7 @@ export async function arrangeHouse(options: HouseOptions) {
           keyParser: p256KeyParser,
           clock: world.clock,
         }),
-        observer: observe((line) => log.add("bridge", line)),
+        observer: observe((line) => log.add("bridge", line), createPresenceTeller(presence.book)),
       },
       {},
     );
@@ -116,7 +122,7 @@ export async function arrangeHouse(options: HouseOptions) {
 
   const { numId } = await store.createRegistry({
     ...registry,
-    policy: policyPresets.strict,
+    policy: { ...policyPresets.strict, ...options.policy },
     retention: eventRetentionDefault,
     mqttEnabled: true,
     httpEnabled: true,
@@ -240,6 +246,7 @@ export async function arrangeHouse(options: HouseOptions) {
     store,
     service,
     backbone,
+    presence,
     get bridge() {
       return bridge;
     },
@@ -262,21 +269,31 @@ export function passMillis(world: World, millis: number): Promise<void> {
   });
 }
 
-function observe(line: (text: string) => void): BridgeObserver {
+function observe(line: (text: string) => void, presence: PresenceTeller): BridgeObserver {
   return {
     attempted: () => undefined,
     alarm: ({ kind, device }) => line(`alarm ${kind} ${device.device}`),
     verified: ({ outcome }) => line(`verified ${outcome}`),
-    connected: (f) =>
-      line(`connected ${f.principal.deviceId} tookOver=${f.tookOver} until ${f.deadlineSeconds}`),
+    connected(f) {
+      line(`connected ${f.principal.deviceId} tookOver=${f.tookOver} until ${f.deadlineSeconds}`);
+      presence.connected(f);
+    },
     renewed: (f) => line(`renewed ${f.principal.deviceId} ${f.secondsLeft} s before its end`),
     renewalRefused: (f) => line(`renewal refused ${f.principal.deviceId} ${f.because}`),
     connectRefused: (f) => line(`refused ${f.deviceName?.device ?? "?"} ${f.because}`),
-    disconnected: (f) =>
-      line(`disconnected ${f.principal.deviceId} ${f.because} unacknowledged=${f.unacknowledged}`),
-    attached: (f) => line(`attached ${f.principal.deviceId} ${f.gateway.deviceId}`),
+    disconnected(f) {
+      line(`disconnected ${f.principal.deviceId} ${f.because} unacknowledged=${f.unacknowledged}`);
+      presence.disconnected(f);
+    },
+    attached(f) {
+      line(`attached ${f.principal.deviceId} ${f.gateway.deviceId}`);
+      presence.attached(f);
+    },
     attachRefused: (f) => line(`attachRefused ${f.device} ${f.because}`),
-    detached: (f) => line(`detached ${f.principal.deviceId} ${f.because}`),
+    detached(f) {
+      line(`detached ${f.principal.deviceId} ${f.because}`);
+      presence.detached(f);
+    },
     gatewayError: (f) => line(`gatewayError ${f.type}`),
     published: (f) => line(`published ${f.kind} ${f.qos} ${f.payloadBytes}`),
     acknowledged: (f) => line(`acknowledged ${f.kind}`),

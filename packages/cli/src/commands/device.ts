@@ -20,8 +20,11 @@ import {
 import { wallSeconds } from "../host/clock.ts";
 import { parseKeyFlag } from "../key-flag.ts";
 import { formatFields, formatPayload, formatTable } from "../output.ts";
+import { describePresence } from "../presence-words.ts";
+import { addDeviceImportCommand } from "./device-import.ts";
 import { describeInstruction } from "./device-instruct.ts";
 import { describeKeys, keyStatesOf } from "./device-keys.ts";
+import { listByPresence, type PresenceFlags, presenceAsked } from "./device-list-presence.ts";
 
 const LISTED_DEFAULT = 1_000;
 const LISTED_MAX = 1_000_000;
@@ -69,6 +72,9 @@ export function addDeviceCommands(program: Command): Command {
   group.addCommand(
     withRegistry(withConnection(newCommand("list", "list the devices of a registry")))
       .option("--limit <N>", "devices shown at most", wholeNumber(1, LISTED_MAX), LISTED_DEFAULT)
+      .option("--online", "those that are connected, themselves or through a gateway")
+      .option("--offline", "those that were once and are not now")
+      .option("--never-online", "those that never were, such as devices that use HTTP alone")
       .action(list),
   );
   group.addCommand(
@@ -84,6 +90,7 @@ export function addDeviceCommands(program: Command): Command {
       setBlocked(id, flags, "unblock"),
     ),
   );
+  addDeviceImportCommand(group);
   return group;
 }
 
@@ -135,7 +142,9 @@ async function create(id: string, flags: CreateFlags): Promise<void> {
   outputOf(flags).result(details, () => `created ${id} (numId ${device.numId}) with ${keyCount(details)}`);
 }
 
-async function list(flags: RegistryCommandFlags & { readonly limit: number }): Promise<void> {
+async function list(flags: RegistryCommandFlags & PresenceFlags & { readonly limit: number }): Promise<void> {
+  const presence = presenceAsked(flags);
+  if (presence !== undefined) return await listByPresence(flags, presence);
   const { client, endpoints } = await findServer(flags);
   const place = registryOf(flags, endpoints);
   const devices: Device[] = [];
@@ -182,6 +191,7 @@ async function show(id: string, flags: RegistryCommandFlags): Promise<void> {
         ["device", device.id],
         ["numId", device.numId],
         ["blocked", device.blocked === true ? "yes" : "no"],
+        ["presence", describePresence(details.presence)],
         ["session", describeSession(answer)],
         ["last event", device.lastEventTime],
         ["last error", device.lastErrorStatus?.message],

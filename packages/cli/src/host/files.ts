@@ -11,11 +11,11 @@ import { CommandFailure } from "../failure.ts";
 export const FILE_BYTES_MAX = 1024 * 1024;
 
 /** Reads a small file; `-` is standard input. @throws {CommandFailure} file_unreadable */
-export async function readBytes(file: string): Promise<Uint8Array> {
+export async function readBytes(file: string, bytesMax = FILE_BYTES_MAX): Promise<Uint8Array> {
   try {
-    if (file === "-") return await readStandardInput();
+    if (file === "-") return await readStandardInput(bytesMax);
     const size = (await stat(file)).size;
-    if (size > FILE_BYTES_MAX) throw new Error(`it has ${size} bytes, at most ${FILE_BYTES_MAX} are read`);
+    if (size > bytesMax) throw new Error(`it has ${size} bytes, at most ${bytesMax} are read`);
     return await readFile(file);
   } catch (error) {
     throw new CommandFailure("file_unreadable", `cannot read ${file}: ${reasonOf(error)}`, { cause: error });
@@ -23,8 +23,8 @@ export async function readBytes(file: string): Promise<Uint8Array> {
 }
 
 /** @throws {CommandFailure} file_unreadable */
-export async function readText(file: string): Promise<string> {
-  return Buffer.from(await readBytes(file)).toString("utf8");
+export async function readText(file: string, bytesMax = FILE_BYTES_MAX): Promise<string> {
+  return Buffer.from(await readBytes(file, bytesMax)).toString("utf8");
 }
 
 /** The text of a file, or undefined where there is none. */
@@ -80,12 +80,12 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-async function readStandardInput(): Promise<Uint8Array> {
+async function readStandardInput(bytesMax: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let bytes = 0;
   for await (const part of process.stdin as AsyncIterable<Uint8Array>) {
     bytes += part.length;
-    if (bytes > FILE_BYTES_MAX) throw new Error(`more than ${FILE_BYTES_MAX} bytes came`);
+    if (bytes > bytesMax) throw new Error(`more than ${bytesMax} bytes came`);
     parts.push(part);
   }
   return Buffer.concat(parts);

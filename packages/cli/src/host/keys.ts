@@ -105,19 +105,23 @@ function parsePrivateKey(pem: string, file: string): KeyObject {
 
 /** Reads a public key or certificate in PEM. @throws {CommandFailure} file_unreadable or key_unusable. */
 export async function readPublicKey(file: string): Promise<PublicKeyFile> {
-  const pem = await readText(file);
+  return parsePublicKey(await readText(file), file);
+}
+
+/** @param name what holds it, for the failure's sentence. @throws {CommandFailure} key_unusable. */
+export function parsePublicKey(pem: string, name: string): PublicKeyFile {
   const isCertificate = pem.includes("-----BEGIN CERTIFICATE-----");
   if (pem.includes("PRIVATE KEY-----")) {
     throw new CommandFailure(
       "key_unusable",
-      `${file} holds a private key; a registry only takes the public half`,
+      `${name} holds a private key; a registry only takes the public half`,
     );
   }
   let key: KeyObject;
   try {
     key = isCertificate ? new X509Certificate(pem).publicKey : createPublicKey(pem);
   } catch (error) {
-    throw new CommandFailure("key_unusable", `${file} holds no public key or certificate in PEM`, {
+    throw new CommandFailure("key_unusable", `${name} holds no public key or certificate in PEM`, {
       cause: error,
     });
   }
@@ -127,7 +131,7 @@ export async function readPublicKey(file: string): Promise<PublicKeyFile> {
   if (key.asymmetricKeyType === "rsa") {
     return { pem, key, alg: "RS256", format: isCertificate ? "RSA_X509_PEM" : "RSA_PEM" };
   }
-  throw new CommandFailure("key_unusable", `${file} holds ${nameOf(key)}; keys are EC P-256 or RSA`);
+  throw new CommandFailure("key_unusable", `${name} holds ${nameOf(key)}; keys are EC P-256 or RSA`);
 }
 
 /** SHA-256 of the SubjectPublicKeyInfo, hexadecimal. */

@@ -23,6 +23,7 @@ import type {
   SessionAnswer,
 } from "./mayfly-resources.ts";
 import { devicePath, formatQuery, keyPath, locationPath, registryPath, subscriptionPath } from "./paths.ts";
+import type { DevicePresencePage, PresenceLine, PresenceListRequest } from "./presence.ts";
 import type {
   Device,
   DeviceConfig,
@@ -80,6 +81,8 @@ export interface AdminClient {
   /** The v1 device, its keys in all states, tokensNotBefore. */
   getDeviceDetails(at: DevicePath): Promise<DeviceDetails>;
   listDevices(at: RegistryPath, request?: DeviceListRequest): Promise<DevicePage>;
+  /** Devices with their presence, those with the presence asked for. */
+  listPresence(at: RegistryPath, request?: PresenceListRequest): Promise<DevicePresencePage>;
   /** @param fields The mask, camelCase: each of them is set, or cleared where `device` leaves it out. */
   updateDevice(
     at: DevicePath,
@@ -124,6 +127,11 @@ export interface AdminClient {
 
   /** Live messages of a registry until the caller leaves the loop; the server sends no history. */
   tail(at: RegistryPath): AsyncGenerator<TailLine, void, void>;
+  /**
+   * Who is online, then each change, until the caller leaves the loop.
+   * @param after The last position of an earlier call: what was missed since then, where the server still has it.
+   */
+  watchPresence(at: RegistryPath, after?: string): AsyncGenerator<PresenceLine, void, void>;
 }
 
 export function createAdminClient(options: AdminClientOptions): AdminClient {
@@ -155,6 +163,12 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     }
   }
 
+  async function* lines(path: string): AsyncGenerator<unknown, void, void> {
+    const { status, body } = await send("GET", path);
+    if (body === null) throw new AdminApiError(status, "UNKNOWN", "the stream has no body");
+    yield* readJsonLines(body);
+  }
+
   return {
     createRegistry: (at, registry) => call("POST", `mayfly/v1/${locationPath(at)}/registries`, registry),
     getRegistry: (at) => call("GET", `mayfly/v1/${registryPath(at)}`),
@@ -180,6 +194,15 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
       });
       const page = await call<Partial<DevicePage>>("GET", `v1/${registryPath(at)}/devices${query}`);
       return { ...page, devices: page.devices ?? [] };
+    },
+    listPresence: async (at, request = {}) => {
+      const query = formatQuery({
+        pageSize: request.pageSize,
+        pageToken: request.pageToken,
+        fieldMask: request.fields?.join(","),
+        presence: request.presence,
+      });
+      return await call("GET", `mayfly/v1/${registryPath(at)}/devices${query}`);
     },
     updateDevice: (at, device, fields) =>
       call("PATCH", `v1/${devicePath(at)}${formatQuery({ updateMask: fields.join(",") })}`, device),
@@ -255,9 +278,11 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     },
 
     tail: async function* (at) {
-      const response = await send("GET", `mayfly/v1/${registryPath(at)}:tail`);
-      if (response.body === null) throw new AdminApiError(response.status, "UNKNOWN", "the tail has no body");
-      for await (const line of readJsonLines(response.body)) yield line as TailLine;
+      for await (const line of lines(`mayfly/v1/${registryPath(at)}:tail`)) yield line as TailLine;
+    },
+    watchPresence: async function* (at, after) {
+      const path = `mayfly/v1/${registryPath(at)}:watchPresence${formatQuery({ after })}`;
+      for await (const line of lines(path)) yield line as PresenceLine;
     },
   };
 }

@@ -30,6 +30,15 @@ export type {
 } from "./mayfly-resources.ts";
 export { devicePath, formatQuery, keyPath, locationPath, registryPath, subscriptionPath } from "./paths.ts";
 export type {
+  DevicePresence,
+  DevicePresencePage,
+  PresenceChangeView,
+  PresenceFilter,
+  PresenceLine,
+  PresenceListRequest,
+  PresenceView,
+} from "./presence.ts";
+export type {
   Device,
   DeviceConfig,
   DeviceCreation,

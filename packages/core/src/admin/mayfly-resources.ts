@@ -8,6 +8,7 @@ import type { InstructionOutcome } from "../instruction/instruction-result.ts";
 import type { KeyState } from "../token/key-state.ts";
 import type { RegistryPolicy } from "../token/policy.ts";
 import type { Authenticity, TokenErrorCode } from "../token/token-error.ts";
+import type { PresenceView } from "./presence.ts";
 import type { Device, EventNotificationConfig, LogLevel, PublicKeyFormat } from "./resources.ts";
 
 /** How long and how much of its events a registry keeps; the bound reached first wins. */
@@ -109,6 +110,8 @@ export interface DeviceDetails {
   /** The last one it was given. */
   readonly instruction?: InstructionView;
   readonly attestation?: AttestationView;
+  /** Absent: it was never connected by MQTT, itself or through a gateway. */
+  readonly presence?: PresenceView;
 }
 
 /** What a device is to do about its keys. */

@@ -1,8 +1,32 @@
-/** Two observers as one, each told everything in this order. */
+/** Observers as one: each is told everything it wants to hear, in this order. */
 import type { DeviceApiObserver } from "../http/device-observer.ts";
 import type { BridgeObserver } from "../mqtt/observer.ts";
+import type { PresenceTeller } from "../mqtt/presence-teller.ts";
 
 type Observer = BridgeObserver & DeviceApiObserver;
+
+/** An observer, and presence after it. */
+export function andTell(observer: Observer, presence: PresenceTeller): Observer {
+  return {
+    ...observer,
+    connected(facts) {
+      observer.connected(facts);
+      presence.connected(facts);
+    },
+    disconnected(facts) {
+      observer.disconnected(facts);
+      presence.disconnected(facts);
+    },
+    attached(facts) {
+      observer.attached(facts);
+      presence.attached(facts);
+    },
+    detached(facts) {
+      observer.detached(facts);
+      presence.detached(facts);
+    },
+  };
+}
 
 export function combineObservers(first: Observer, second: Observer): Observer {
   return {

@@ -88,6 +88,7 @@ test("depths are read at the scrape, and the event loop's delay is there", async
   };
 
   metrics.watch({
+    presence: { counts: () => ({ online: 7, throughGateways: 2, lingering: 1 }) },
     bridge: { counts: () => counts },
     backbone: { status: () => ({ healthy: true, queuedMessages: 11, queuedBytes: 12 }) },
     store: { status: () => ({ healthy: false, queuedWrites: 13, recordsDropped: 0 }) },
@@ -105,6 +106,9 @@ test("depths are read at the scrape, and the event loop's delay is there", async
   const text = await metrics.text();
 
   assert.match(text, /^mayfly_sessions 5$/m);
+  assert.match(text, /^mayfly_devices_online\{way="direct"\} 4$/m);
+  assert.match(text, /^mayfly_devices_online\{way="gateway"\} 2$/m);
+  assert.match(text, /^mayfly_devices_online\{way="lingering"\} 1$/m);
   assert.match(text, /^mayfly_attached 6$/m);
   assert.match(text, /^mayfly_backbone_queue_messages 11$/m);
   assert.match(text, /^mayfly_registry_queue_writes 13$/m);

@@ -10,6 +10,7 @@ import type { DeviceApiObserver } from "../http/device-observer.ts";
 import type { MetricsText } from "../http/metrics-route.ts";
 import type { BridgeCounts } from "../mqtt/bridge.ts";
 import type { BridgeObserver } from "../mqtt/observer.ts";
+import type { PresenceCounts } from "../presence/presence-book.ts";
 import type { StoreStatus } from "../registry/store.ts";
 import type { BackboneStatus } from "../telemetry/backbone.ts";
 import type { SelfClockStatus } from "../time/self-clock.ts";
@@ -19,6 +20,7 @@ import { createTalliedCounter, createTalliedHistogram } from "./tallies.ts";
 /** Where depths are read when somebody scrapes. */
 export interface MetricSources {
   readonly bridge: { counts(): BridgeCounts };
+  readonly presence: { counts(): PresenceCounts };
   readonly backbone: { status(): BackboneStatus };
   readonly store: { status(): Omit<StoreStatus, "because"> };
   readonly selfClock: { status(): SelfClockStatus };
@@ -248,7 +250,7 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
   return {
     observer,
     timeObserver: { timeAsked: ({ way, outcome }) => timeRequests.inc({ way, outcome }) },
-    watch({ bridge, backbone, store, selfClock, signedTime }) {
+    watch({ bridge, presence, backbone, store, selfClock, signedTime }) {
       gauge(
         "mayfly_time_delegation_left_seconds",
         "Until signed time ends for want of a delegation; 0 when there is none.",
@@ -258,6 +260,18 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
       gauge("mayfly_connections", "Network connections open.", count("connections"));
       gauge("mayfly_connections_unauthenticated", "Of these, not admitted yet.", count("unauthenticated"));
       gauge("mayfly_sessions", "Devices connected.", count("sessions"));
+      new Gauge({
+        name: "mayfly_devices_online",
+        help: "Devices told as online: by a connection of their own, through gateways alone, or away for less than 10 s.",
+        labelNames: ["way"],
+        registers,
+        collect() {
+          const { online, throughGateways, lingering } = presence.counts();
+          this.set({ way: "direct" }, online - throughGateways - lingering);
+          this.set({ way: "gateway" }, throughGateways);
+          this.set({ way: "lingering" }, lingering);
+        },
+      });
       gauge("mayfly_attached", "Devices attached to gateways.", count("attached"));
       gauge(
         "mayfly_deadlines",

@@ -15,6 +15,9 @@ import { createAdminApi } from "../http/admin-api.ts";
 import { createDeviceApi } from "../http/device-api.ts";
 import type { HealthCheck } from "../http/health.ts";
 import { type Bridge, createBridge } from "../mqtt/bridge.ts";
+import { createPresenceTeller } from "../mqtt/presence-teller.ts";
+import { rebuildPresence } from "../presence/presence-rebuild.ts";
+import { createPresence, type PresenceService } from "../presence/presence-service.ts";
 import { createKeyReports } from "../registry/key-offers.ts";
 import type { RegistryRef } from "../registry/model.ts";
 import { createPlaces } from "../registry/places.ts";
@@ -27,7 +30,7 @@ import { AcceptGate } from "./accept-gate.ts";
 import { ensureBootstrapToken } from "./bootstrap-token.ts";
 import { checkSelfClock, logSelfClock } from "./clock-report.ts";
 import { createClockSync } from "./clock-sync.ts";
-import { combineObservers } from "./combine-observers.ts";
+import { andTell, combineObservers } from "./combine-observers.ts";
 import {
   type DataFolder,
   type Endpoints,
@@ -159,7 +162,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
     const metrics = createMetrics({ clock: systemClock });
     undo.push(() => metrics.close());
-    const observer = combineObservers(metrics.observer, createLogObserver(log, systemClock.monotonicMillis));
+    const told = combineObservers(metrics.observer, createLogObserver(log, systemClock.monotonicMillis));
     const keyParser = createNodeKeyParser();
     const verifier = createNodeKeyVerifier();
     const service = createRegistryService({
@@ -179,6 +182,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       judged: (device, verdict, key) =>
         log.info({ event: "key_offer", device: formatDeviceName(device), verdict, key }),
     });
+    const presence = createPresence({ ...system, registry: store });
+    const observer = andTell(told, createPresenceTeller(presence.book));
     const bridge = createBridge(
       {
         ...system,
@@ -191,6 +196,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       },
       { connectionMax: options.connectionMax ?? connectionMaxDefault },
     );
+    undo.push(() => presence.close());
     undo.push(() => bridge.close());
     clock.onRederive(() => bridge.rederiveDeadlines());
 
@@ -202,7 +208,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       log,
     });
     undo.push(() => signedTime.close());
-    metrics.watch({ bridge, store, backbone, selfClock: clock, signedTime });
+    metrics.watch({ bridge, presence: presence.book, store, backbone, selfClock: clock, signedTime });
 
     let serving = false;
     const onInternalError = internalErrorLogger(log);
@@ -213,6 +219,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         store,
         backbone,
         bridge,
+        presence,
         rates: bridge.rates,
         clock,
         timers: systemTimers,
@@ -296,6 +303,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await writeEndpoints(folder, endpoints);
     undo.push(nameFirstRegistry(store, folder, endpoints));
     serving = true;
+    undo.push(setPresenceRight({ registry: store, presence }, options.projects, log));
     log.info({
       event: "ready",
       mqtts: endpoints.mqtts,
@@ -338,6 +346,25 @@ function healthChecks(
     { name: "backbone", ...backbone.status() },
     checkSelfClock(selfClock.status()),
   ];
+}
+
+/** Sets right what a process that was killed left on record of who is online, while the bridge serves. */
+function setPresenceRight(
+  ports: { readonly registry: RegistryStore; readonly presence: PresenceService },
+  projects: readonly string[],
+  log: Logger,
+): () => void {
+  let isStopped = false;
+  const rebuild = async () => {
+    for (const project of projects) await rebuildPresence(ports, project, () => isStopped);
+  };
+  // Until it is done, and where it can't be, whoever asks is told right all the same.
+  rebuild().catch((error: unknown) => {
+    if (!isStopped) log.error({ event: "presence_rebuild_failed", because: String(error) });
+  });
+  return () => {
+    isStopped = true;
+  };
 }
 
 /** Retention follows the registries: all of them at the start, each again when it changes. */

@@ -1,13 +1,11 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { openAdminHouse } from "../../test/http/admin-house.ts";
+import { openAdminHouse, streamsOf } from "../../test/http/admin-house.ts";
 import { adminRoutes } from "./admin-api.ts";
-import { createPuller } from "./puller.ts";
-import { createTails } from "./tail.ts";
 
 const house = await openAdminHouse();
-const routes = adminRoutes(house.ports, createPuller(house.ports), createTails(house.ports));
+const routes = adminRoutes(house.ports, streamsOf(house.ports));
 const page = readFileSync(new URL("../../../../docs/reference/admin-api.md", import.meta.url), "utf8");
 const rows = [...page.matchAll(/^\| ([A-Z]+) \| `([^`]+)` \| ([^|]+) \| `([^`]+)` \|$/gm)];
 

@@ -8,6 +8,7 @@ import type { TlsOptions } from "node:tls";
 import type { Clock, Sha256, Timers } from "@mayfly/core";
 import { type FastifyInstance, fastify } from "fastify";
 import type { Bridge } from "../mqtt/bridge.ts";
+import type { PresenceService } from "../presence/presence-service.ts";
 import type { KeyParser } from "../registry/key-parser.ts";
 import type { RegistryService } from "../registry/service.ts";
 import type { RegistryStore } from "../registry/store.ts";
@@ -27,6 +28,8 @@ import { type Health, healthRoutes } from "./health.ts";
 import { isLoopbackRequest } from "./loopback.ts";
 import { mayflyRoutes } from "./mayfly-routes.ts";
 import { type MetricsText, metricsRoutes } from "./metrics-route.ts";
+import { presenceRoutes } from "./presence-routes.ts";
+import { createPresenceStreams, type PresenceStreams } from "./presence-stream.ts";
 import { createPuller, type Puller } from "./puller.ts";
 import { registryRoutes } from "./registry-routes.ts";
 import type { Route } from "./route.ts";
@@ -47,6 +50,7 @@ export interface AdminApiPorts {
   readonly store: Pick<RegistryStore, "findAdminToken">;
   readonly backbone: Backbone;
   readonly bridge: Pick<Bridge, "sendCommand" | "findSession">;
+  readonly presence: PresenceService;
   readonly rates: DeviceRates;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -61,7 +65,7 @@ export interface AdminApiOptions {
   readonly tls?: TlsOptions;
 }
 
-/** @returns A Fastify app that is not listening yet. Closing it ends long polls and tails. */
+/** @returns A Fastify app that is not listening yet. Closing it ends long polls, tails and streams. */
 export function createAdminApi(ports: AdminApiPorts, options: AdminApiOptions = {}): FastifyInstance {
   const common = commonOptions(ADMIN_BODY_BYTES_MAX, JSON.stringify);
   const http = { maxHeaderSize: ADMIN_HEADER_BYTES_MAX };
@@ -78,26 +82,36 @@ export function createAdminApi(ports: AdminApiPorts, options: AdminApiOptions = 
 
   const puller = createPuller(ports);
   const tails = createTails(ports);
+  const presenceStreams = createPresenceStreams(ports);
   app.addHook("preClose", async () => {
     puller.close();
     tails.close();
+    presenceStreams.close();
   });
 
   requirePermissions(app, ports);
   takeJsonBodies(app);
   answerErrors(app, JSON.stringify, ports.onInternalError);
-  addRoutes(app, adminRoutes(ports, puller, tails), JSON.stringify);
+  addRoutes(app, adminRoutes(ports, { puller, tails, presenceStreams }), JSON.stringify);
   return app;
 }
 
+/** What answers for longer than a moment. */
+export interface AdminStreams {
+  readonly puller: Puller;
+  readonly tails: Tails;
+  readonly presenceStreams: PresenceStreams;
+}
+
 /** The whole table. `docs/reference/admin-api.md` is held to it by a test. */
-export function adminRoutes(ports: AdminApiPorts, puller: Puller, tails: Tails): readonly Route[] {
+export function adminRoutes(ports: AdminApiPorts, streams: AdminStreams): readonly Route[] {
   return [
     ...registryRoutes(ports),
     ...deviceRoutes(ports),
     ...gatewayRoutes(ports),
-    ...subscriptionRoutes({ ...ports, puller }),
-    ...mayflyRoutes({ ...ports, tails }),
+    ...subscriptionRoutes({ ...ports, ...streams }),
+    ...mayflyRoutes({ ...ports, ...streams }),
+    ...presenceRoutes({ ...ports, ...streams }),
     ...healthRoutes(ports.health, isLoopbackRequest),
     ...metricsRoutes(ports.metrics),
   ];

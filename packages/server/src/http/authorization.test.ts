@@ -2,15 +2,13 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { fastify } from "fastify";
-import { adminToken, lab, nodeSha256, openAdminHouse } from "../../test/http/admin-house.ts";
+import { adminToken, lab, nodeSha256, openAdminHouse, streamsOf } from "../../test/http/admin-house.ts";
 import { permissions } from "../registry/permission.ts";
 import { adminRoutes } from "./admin-api.ts";
 import { requirePermissions } from "./authorization.ts";
-import { createPuller } from "./puller.ts";
-import { createTails } from "./tail.ts";
 
 const house = await openAdminHouse();
-const routes = adminRoutes(house.ports, createPuller(house.ports), createTails(house.ports));
+const routes = adminRoutes(house.ports, streamsOf(house.ports));
 const urlOf = (path: string) => path.replaceAll(/\{[A-Za-z]+\}/g, "abc");
 
 for (const route of routes) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { lab, openAdminHouse } from "../../test/http/admin-house.ts";
+import { lab, openAdminHouse, streamsOf } from "../../test/http/admin-house.ts";
 import { adminRoutes } from "./admin-api.ts";
 import { ApiError } from "./api-error.ts";
 import {
@@ -12,8 +12,6 @@ import {
   readEnum,
   readObject,
 } from "./json-fields.ts";
-import { createPuller } from "./puller.ts";
-import { createTails } from "./tail.ts";
 
 const fieldsOf = (value: unknown) => readObject({ value }, "", ["value"]);
 
@@ -21,7 +19,7 @@ test("whatever JSON a route is sent, the answer is never INTERNAL", async () => 
   const house = await openAdminHouse();
   await house.call("POST", lab, { id: "plant" });
   await house.call("POST", `${lab}/plant/devices`, { id: "dev-1" });
-  const routes = adminRoutes(house.ports, createPuller(house.ports), createTails(house.ports)).filter(
+  const routes = adminRoutes(house.ports, streamsOf(house.ports)).filter(
     (route) => route.method === "POST" || route.method === "PATCH" || route.method === "PUT",
   );
   const names = fc.constantFrom(

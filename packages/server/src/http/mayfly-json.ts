@@ -11,6 +11,7 @@ import type {
 } from "@mayfly/core/admin";
 import { type KeyState, policyPresets, type RegistryPolicy } from "@mayfly/core/token";
 import type { SessionView } from "../mqtt/bridge.ts";
+import type { Presence } from "../presence/presence.ts";
 import type { DeviceChange, DeviceKeyInput } from "../registry/devices.ts";
 import type { KeyParser } from "../registry/key-parser.ts";
 import type { KeyChange } from "../registry/key-set.ts";
@@ -37,6 +38,7 @@ import {
   readObject,
   readString,
 } from "./json-fields.ts";
+import { formatPresence } from "./presence-json.ts";
 import { formatNotificationFields, notificationFieldsOf } from "./registry-json.ts";
 import { formatMillis, formatSeconds } from "./timestamps.ts";
 
@@ -177,7 +179,7 @@ export function formatKey(key: KeyRecord, activity: DeviceActivity): DeviceKey {
   };
 }
 
-export function formatDeviceDetails(record: DeviceRecord): DeviceDetails {
+export function formatDeviceDetails(record: DeviceRecord, presence: Presence | undefined): DeviceDetails {
   const { tokensNotBeforeSeconds: notBefore, instruction, attestation } = record;
   return {
     device: formatDevice(record),
@@ -185,6 +187,7 @@ export function formatDeviceDetails(record: DeviceRecord): DeviceDetails {
     ...(notBefore === undefined ? {} : { tokensNotBefore: formatSeconds(notBefore) }),
     ...(instruction === undefined ? {} : { instruction: formatInstructionRecord(instruction) }),
     ...(attestation === undefined ? {} : { attestation: formatAttestation(attestation) }),
+    ...(presence === undefined ? {} : { presence: formatPresence(presence) }),
   };
 }
 

@@ -5,7 +5,9 @@
 import { utf8Encode } from "@mayfly/core";
 import { formatInstruction, instructionSubfolder } from "@mayfly/core/instruction";
 import type { Bridge } from "../mqtt/bridge.ts";
+import type { PresenceService } from "../presence/presence-service.ts";
 import type { KeyParser } from "../registry/key-parser.ts";
+import type { DeviceRecord } from "../registry/model.ts";
 import { REGISTRY_PAGE_SIZE_MAX } from "../registry/registries.ts";
 import type { RegistryService } from "../registry/service.ts";
 import { formatAuthentications } from "./authentication-json.ts";
@@ -36,8 +38,10 @@ export function mayflyRoutes(ports: {
   readonly keyParser: KeyParser;
   readonly bridge: Pick<Bridge, "findSession" | "sendCommand">;
   readonly tails: Tails;
+  readonly presence: Pick<PresenceService, "of">;
 }): readonly Route[] {
   const { registries, devices, instructions } = ports.service;
+  const detailsOf = (record: DeviceRecord) => formatDeviceDetails(record, ports.presence.of(record));
 
   return [
     {
@@ -94,16 +98,14 @@ export function mayflyRoutes(ports: {
       method: "GET",
       path: `${prefix}${devicePath}`,
       permission: "cloudiot.devices.get",
-      handle: async (call) => formatDeviceDetails(await devices.get(deviceOf(call))),
+      handle: async (call) => detailsOf(await devices.get(deviceOf(call))),
     },
     {
       method: "PATCH",
       path: `${prefix}${devicePath}`,
       permission: "cloudiot.devices.update",
       handle: async (call) =>
-        formatDeviceDetails(
-          await devices.update(deviceOf(call), readDeviceDetailsChange(call.body, ports.keyParser)),
-        ),
+        detailsOf(await devices.update(deviceOf(call), readDeviceDetailsChange(call.body, ports.keyParser))),
     },
     {
       method: "POST",

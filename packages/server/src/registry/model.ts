@@ -7,6 +7,7 @@
  */
 import type { InstructionOutcome } from "@mayfly/core/instruction";
 import type { KeyState, RegistryPolicy } from "@mayfly/core/token";
+import type { Presence } from "../presence/presence.ts";
 
 /** `projects/{project}/locations/{location}/registries/{registry}` in parts. */
 export interface RegistryRef {
@@ -151,6 +152,8 @@ export interface DeviceActivity {
   /** Key that verified last and when: the registry learns which key is in use. */
   readonly keyId?: string;
   readonly keyUsedMs?: number;
+  /** Whether it is connected, as told last; a process that was killed leaves it as it was. */
+  readonly presence?: Presence;
 }
 
 export interface DeviceRecord extends RegistryRef {

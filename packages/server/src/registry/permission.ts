@@ -28,6 +28,7 @@ export const permissions = [
   "mayfly.keys.update",
   "mayfly.devices.instruct",
   "mayfly.sessions.get",
+  "mayfly.presence.watch",
   "mayfly.authentications.list",
   "mayfly.telemetry.tail",
   "mayfly.metrics.get",

@@ -7,9 +7,13 @@ import type { Clock, Random, Sha256, Timers } from "@mayfly/core";
 import type { FastifyInstance } from "fastify";
 import { createMemoryBackbone } from "../../src/backbone/memory/index.ts";
 import { createNodeKeyParser } from "../../src/host/node-key-parser.ts";
-import { type AdminApiPorts, createAdminApi } from "../../src/http/admin-api.ts";
+import { type AdminApiPorts, type AdminStreams, createAdminApi } from "../../src/http/admin-api.ts";
 import type { HealthCheck } from "../../src/http/health.ts";
+import { createPresenceStreams } from "../../src/http/presence-stream.ts";
+import { createPuller } from "../../src/http/puller.ts";
+import { createTails } from "../../src/http/tail.ts";
 import type { CommandOutcome, SessionView } from "../../src/mqtt/bridge.ts";
+import { createPresence, type PresenceService } from "../../src/presence/presence-service.ts";
 import type { DeviceRef } from "../../src/registry/model.ts";
 import { createPlaces } from "../../src/registry/places.ts";
 import { createRegistryService } from "../../src/registry/service.ts";
@@ -77,6 +81,7 @@ export interface AdminHouse {
   readonly store: ReturnType<typeof createMemoryRegistryStore>;
   readonly backbone: Backbone;
   readonly bridge: FakeBridge;
+  readonly presence: PresenceService;
   readonly health: { checks: HealthCheck[]; serving: boolean };
   readonly internalErrors: unknown[];
   readonly ports: AdminApiPorts;
@@ -99,6 +104,7 @@ export async function openAdminHouse(change: Partial<AdminApiPorts> = {}): Promi
   const store = createMemoryRegistryStore({ clock, random: countingRandom() });
   const backbone = createMemoryBackbone({ clock, timers });
   const bridge = new FakeBridge();
+  const presence = createPresence({ clock, timers, random: countingRandom(), registry: store });
   const health: AdminHouse["health"] = { checks: [{ name: "registry", healthy: true }], serving: true };
   const internalErrors: unknown[] = [];
   const keyParser = createNodeKeyParser();
@@ -109,6 +115,7 @@ export async function openAdminHouse(change: Partial<AdminApiPorts> = {}): Promi
     store,
     backbone,
     bridge,
+    presence,
     rates: new DeviceRates(clock),
     clock,
     timers,
@@ -150,7 +157,16 @@ export async function openAdminHouse(change: Partial<AdminApiPorts> = {}): Promi
     };
   }
 
-  return { app, clock, store, backbone, bridge, health, internalErrors, ports, call };
+  return { app, clock, store, backbone, bridge, presence, health, internalErrors, ports, call };
+}
+
+/** What the routes of an admin API stand on, for tests that look at the table. */
+export function streamsOf(ports: AdminApiPorts): AdminStreams {
+  return {
+    puller: createPuller(ports),
+    tails: createTails(ports),
+    presenceStreams: createPresenceStreams(ports),
+  };
 }
 
 /** The port of a listening app. */
