@@ -5,6 +5,7 @@
  * {@link AdminFetch}, whose shape the platform's `fetch` fits. No retries: the caller knows what may be repeated.
  */
 import { base64Encode } from "../bytes.ts";
+import type { DeviceLogEntry, DeviceLogLine } from "./device-log.ts";
 import { AdminApiError, parseErrorBody } from "./error.ts";
 import { readJsonLines } from "./json-lines.ts";
 import type {
@@ -119,7 +120,12 @@ export interface AdminClient {
   ): Promise<void>;
 
   /** Live messages of a registry until the caller leaves the loop; the server sends no history. */
-  tail(at: RegistryPath): AsyncGenerator<TailLine, void, void>;
+  tail(at: RegistryPath, only?: { readonly topic?: string }): AsyncGenerator<TailLine, void, void>;
+
+  /** What a device did lately, oldest first, as its log level asks for it. @param only.limit 1 to 100; absent: all kept. */
+  deviceLog(at: DevicePath, only?: { readonly limit?: number }): Promise<readonly DeviceLogEntry[]>;
+  /** What it does from now on. Ends when left or when the server closes. */
+  tailDeviceLog(at: DevicePath): AsyncGenerator<DeviceLogLine, void, void>;
 }
 
 export function createAdminClient(options: AdminClientOptions): AdminClient {
@@ -149,6 +155,13 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     } catch {
       throw new AdminApiError(response.status, "UNKNOWN", "the server's answer is not JSON");
     }
+  }
+
+  /** A stream of JSON lines, for as long as the caller reads. */
+  async function* lines(path: string): AsyncGenerator<unknown, void, void> {
+    const response = await send("GET", path);
+    if (response.body === null) throw new AdminApiError(response.status, "UNKNOWN", "the tail has no body");
+    yield* readJsonLines(response.body);
   }
 
   return {
@@ -240,10 +253,18 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
       await call("POST", `v1/${subscriptionPath(at)}:modifyAckDeadline`, { ackIds, ackDeadlineSeconds });
     },
 
-    tail: async function* (at) {
-      const response = await send("GET", `mayfly/v1/${registryPath(at)}:tail`);
-      if (response.body === null) throw new AdminApiError(response.status, "UNKNOWN", "the tail has no body");
-      for await (const line of readJsonLines(response.body)) yield line as TailLine;
+    tail: async function* (at, { topic } = {}) {
+      const query = formatQuery({ topic });
+      for await (const line of lines(`mayfly/v1/${registryPath(at)}:tail${query}`)) yield line as TailLine;
+    },
+
+    deviceLog: async (at, { limit } = {}) => {
+      const query = formatQuery({ limit });
+      const path = `mayfly/v1/${devicePath(at)}:log${query}`;
+      return (await call<{ entries: DeviceLogEntry[] }>("GET", path)).entries;
+    },
+    tailDeviceLog: async function* (at) {
+      for await (const line of lines(`mayfly/v1/${devicePath(at)}:tailLog`)) yield line as DeviceLogLine;
     },
   };
 }

@@ -12,8 +12,10 @@ import type { KeyParser } from "../registry/key-parser.ts";
 import type { RegistryService } from "../registry/service.ts";
 import type { RegistryStore } from "../registry/store.ts";
 import type { Backbone } from "../telemetry/backbone.ts";
+import type { DeviceLog } from "../telemetry/device-log.ts";
 import type { DeviceRates } from "../telemetry/device-rates.ts";
 import { requirePermissions } from "./authorization.ts";
+import { deviceLogRoutes } from "./device-log-routes.ts";
 import { deviceRoutes } from "./device-routes.ts";
 import {
   addRoutes,
@@ -47,6 +49,7 @@ export interface AdminApiPorts {
   readonly backbone: Backbone;
   readonly bridge: Pick<Bridge, "sendCommand" | "findSession">;
   readonly rates: DeviceRates;
+  readonly deviceLog: DeviceLog;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly sha256: Sha256;
@@ -96,6 +99,7 @@ export function adminRoutes(ports: AdminApiPorts, puller: Puller, tails: Tails):
     ...deviceRoutes(ports),
     ...subscriptionRoutes({ ...ports, puller }),
     ...mayflyRoutes({ ...ports, tails }),
+    ...deviceLogRoutes({ ...ports, tails }),
     ...healthRoutes(ports.health, isLoopbackRequest),
     ...metricsRoutes(ports.metrics),
   ];

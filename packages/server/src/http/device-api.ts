@@ -22,6 +22,7 @@ import type { Admission, DevicePrincipal } from "../auth/admission.ts";
 import type { PeerFacts } from "../auth/authentication-record.ts";
 import type { DeviceActivity, DeviceConfigVersion, DeviceRef } from "../registry/model.ts";
 import type { LookUp, RegistryStore } from "../registry/store.ts";
+import type { DeviceLog } from "../telemetry/device-log.ts";
 import type { DeviceRates } from "../telemetry/device-rates.ts";
 import type { Intake, IntakeOutcome, IntakeRefusal } from "../telemetry/intake.ts";
 import type { TimeAnswerer } from "../time/time-answerer.ts";
@@ -55,6 +56,7 @@ export interface DeviceApiPorts {
   readonly admission: Pick<Admission, "admitDeviceToken">;
   readonly intake: Intake;
   readonly rates: DeviceRates;
+  readonly deviceLog: DeviceLog;
   readonly registry: Pick<RegistryStore, "lookUpConfig" | "recordActivity">;
   readonly clock: Clock;
   readonly observer: DeviceApiObserver;
@@ -201,7 +203,9 @@ function deviceApiRoutes(
         }
         const event = { subfolder, payload, ...(deviceMessageId === "" ? {} : { deviceMessageId }) };
         refuseOverRate(ports.rates.takeMessage(principal, payload.length), tooManyMessages);
-        await untilDurable((done) => ports.intake.takeEvent(principal, event, done));
+        await untilDurable(ports.deviceLog, principal, "events", (done) =>
+          ports.intake.takeEvent(principal, event, done),
+        );
         recordActivity(principal, { eventMs: nowMs() });
         return {};
       },
@@ -219,7 +223,9 @@ function deviceApiRoutes(
         const payload = readPayload(state, STATE_BYTES_MAX);
         refuseOverRate(ports.rates.takeState(principal), "The device's state is updated too often.");
         refuseOverRate(ports.rates.takeMessage(principal, payload.length), tooManyMessages);
-        await untilDurable((done) => ports.intake.takeState(principal, payload, done));
+        await untilDurable(ports.deviceLog, principal, "state", (done) =>
+          ports.intake.takeState(principal, payload, done),
+        );
         recordActivity(principal, { stateMs: nowMs() });
         return {};
       },
@@ -266,8 +272,14 @@ export const intakeRefusalOnHttp = {
 
 const tooManyMessages = "The device sends too many messages or bytes.";
 
-async function untilDurable(take: (done: (outcome: IntakeOutcome) => void) => void): Promise<void> {
+async function untilDurable(
+  deviceLog: DeviceLog,
+  principal: DevicePrincipal,
+  kind: "events" | "state",
+  take: (done: (outcome: IntakeOutcome) => void) => void,
+): Promise<void> {
   const outcome = await new Promise<IntakeOutcome>(take);
+  deviceLog.published(principal, "HTTP", kind, outcome);
   if (outcome.kind === "refused") throw intakeRefusalOnHttp[outcome.because]();
 }
 

@@ -17,6 +17,7 @@ function openTails(tailsMax?: number) {
           return () => listeners.delete(listener);
         },
       },
+      deviceLog: { follow: () => () => undefined },
       timers: { after: () => () => undefined },
     },
     tailsMax,

@@ -13,6 +13,7 @@ import type { DeviceRef, RegistryChange } from "../registry/model.ts";
 import type { SessionStore } from "../registry/session-store.ts";
 import type { RegistryStore } from "../registry/store.ts";
 import type { Backbone } from "../telemetry/backbone.ts";
+import { DeviceLog } from "../telemetry/device-log.ts";
 import { DeviceRates } from "../telemetry/device-rates.ts";
 import { createIntake, type Intake } from "../telemetry/intake.ts";
 import type { KeyReports } from "../telemetry/key-reports.ts";
@@ -160,6 +161,7 @@ export interface Bridge {
   readonly admission: Admission;
   readonly intake: Intake;
   readonly rates: DeviceRates;
+  readonly deviceLog: DeviceLog;
 }
 
 export function createBridge(ports: BridgePorts, options: BridgeOptions = {}): Bridge {
@@ -176,6 +178,7 @@ class MqttBridge implements Bridge, ConnectionHost {
   readonly admission: Admission;
   readonly intake: Intake;
   readonly rates: DeviceRates;
+  readonly deviceLog: DeviceLog;
   readonly alarm: Alarm;
   readonly heldTotal = { bytes: 0 };
   readonly load: Load;
@@ -204,6 +207,7 @@ class MqttBridge implements Bridge, ConnectionHost {
     this.admission = createAdmission(ports);
     this.intake = createIntake(ports);
     this.rates = new DeviceRates(ports.clock);
+    this.deviceLog = new DeviceLog(ports.clock);
     this.alarm = new Alarm(ports);
     this.load = new Load(ports.timers);
     this.admissionQueue = new AdmissionQueue(ports.timers);

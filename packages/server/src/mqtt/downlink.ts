@@ -23,6 +23,7 @@ import {
   keptPacketIdentifierMax,
 } from "../registry/session-store.ts";
 import type { RegistryStore } from "../registry/store.ts";
+import type { DeviceLog } from "../telemetry/device-log.ts";
 import type { CommandOutcome } from "./bridge.ts";
 import type { KeptSessionWriter } from "./kept-session.ts";
 import { commandBytesMax, commandTimeoutMillis, configRetryMillis, downlinkWindowMax } from "./limits.ts";
@@ -32,6 +33,7 @@ export interface DownlinkPorts {
   readonly clock: Clock;
   readonly registry: Pick<RegistryStore, "lookUpConfig" | "acknowledgeConfig">;
   readonly observer: BridgeObserver;
+  readonly deviceLog: DeviceLog;
 }
 
 /** What the downlink asks of its connection. */
@@ -211,6 +213,7 @@ export class Downlink {
     const item = this.#inFlight?.get(packetIdentifier);
     if (item === undefined) return;
     this.#inFlight?.delete(packetIdentifier);
+    this.#ports.deviceLog.downlink(this.#owner.principal, "PUBACK", item.kind);
     if (item.kind === "command") {
       if (item.isKept) this.#owner.kept?.removeCommand(packetIdentifier);
       item.answer?.(reasonCode < 0x80 ? "delivered" : "refused_by_device");
@@ -309,6 +312,7 @@ export class Downlink {
       answer("too_large");
       return;
     }
+    this.#ports.deviceLog.downlink(this.#owner.principal, "PUBLISH", "command");
     this.#ports.observer.sent({ kind: "command", qos, payloadBytes: command.payload.length });
     if (packetIdentifier === undefined) {
       answer("delivered");
@@ -376,6 +380,7 @@ export class Downlink {
         command.answer?.("too_large");
         continue;
       }
+      this.#ports.deviceLog.downlink(this.#owner.principal, "PUBLISH", "command");
       this.#ports.observer.sent({ kind: "command", qos: 1, payloadBytes: command.payload.length });
       this.#track(packetIdentifier, { kind: "command", ...command });
     }
@@ -403,6 +408,7 @@ export class Downlink {
     this.#sentVersion = config.version;
     this.#newestVersion = config.version;
     if (!this.#publishVersion(config.version, config.binaryData, packetIdentifier, false)) return;
+    this.#ports.deviceLog.downlink(this.#owner.principal, "PUBLISH", "config");
     this.#ports.observer.sent({ kind: "config", qos, payloadBytes: config.binaryData.length });
     this.#owner.noteActivity("configSendMs");
     if (packetIdentifier === undefined) return;

@@ -17,6 +17,7 @@
  */
 import type { Clock, Random } from "@mayfly/core";
 import type { DevicePrincipal } from "../auth/admission.ts";
+import type { DeviceLog } from "../telemetry/device-log.ts";
 import type { DeviceRates } from "../telemetry/device-rates.ts";
 import type { Intake, IntakeOutcome } from "../telemetry/intake.ts";
 import type { CloseReason } from "./close-reason.ts";
@@ -52,6 +53,7 @@ export interface UplinkPorts {
   readonly heldTotal: HeldTotal;
   readonly load: Load;
   readonly rates: DeviceRates;
+  readonly deviceLog: DeviceLog;
 }
 
 /** Bytes held by all connections together. */
@@ -130,6 +132,7 @@ export class Uplink implements LoadWaiter {
     }
     if (!isQos1 && this.#ports.rates.takeMessage(this.#owner.principal, arrival.payload.length) > 0) {
       this.#ports.observer.notStored({ qos: 0, because: "rate_limited" });
+      this.#ports.deviceLog.published(this.#owner.principal, "MQTT", arrival.kind, { kind: "rate_limited" });
       return;
     }
     const owed = this.#pending.length + this.#heldQos1;
@@ -259,6 +262,7 @@ export class Uplink implements LoadWaiter {
   }
 
   #answered(kind: "events" | "state", pending: Pending | undefined, outcome: IntakeOutcome): void {
+    this.#ports.deviceLog.published(this.#owner.principal, "MQTT", kind, outcome);
     if (outcome.kind === "refused") {
       this.#ports.observer.notStored({ qos: pending === undefined ? 0 : 1, because: outcome.because });
     }

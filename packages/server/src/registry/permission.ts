@@ -28,6 +28,7 @@ export const permissions = [
   "mayfly.sessions.get",
   "mayfly.authentications.list",
   "mayfly.telemetry.tail",
+  "mayfly.logs.get",
   "mayfly.metrics.get",
 ] as const;
 
