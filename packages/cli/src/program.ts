@@ -15,6 +15,7 @@ import { addDeviceCommands } from "./commands/device.ts";
 import { addDeviceAuthLogCommand } from "./commands/device-auth-log.ts";
 import { addDeviceInstructCommand } from "./commands/device-instruct.ts";
 import { addDeviceKeyCommands } from "./commands/device-keys.ts";
+import { addDeviceLogCommands } from "./commands/device-log.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addPullCommands } from "./commands/pull.ts";
 import { addRegistryCommands } from "./commands/registry.ts";
@@ -40,6 +41,7 @@ export function createProgram(version: string): Command {
   addRegistryCommands(program);
   const device = addDeviceCommands(program);
   addDeviceAuthLogCommand(device);
+  addDeviceLogCommands(device);
   addDeviceKeyCommands(device);
   addDeviceInstructCommand(device);
   addConfigCommands(program);
