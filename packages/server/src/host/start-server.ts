@@ -167,6 +167,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         observer,
         testimony: clock,
         keyReports,
+        onStateUntold: metrics.stateUntold,
       },
       { connectionMax: options.connectionMax ?? connectionMaxDefault },
     );

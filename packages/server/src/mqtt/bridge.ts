@@ -15,7 +15,7 @@ import type { RegistryStore } from "../registry/store.ts";
 import type { Backbone } from "../telemetry/backbone.ts";
 import { DeviceLog } from "../telemetry/device-log.ts";
 import { DeviceRates } from "../telemetry/device-rates.ts";
-import { createIntake, type Intake } from "../telemetry/intake.ts";
+import { createIntake, type Intake, type IntakeRefusal } from "../telemetry/intake.ts";
 import type { KeyReports } from "../telemetry/key-reports.ts";
 import { Alarm } from "../time/alarm.ts";
 import type { TestimonyListener } from "../time/time-witnesses.ts";
@@ -62,6 +62,8 @@ export interface BridgePorts {
   readonly testimony?: TestimonyListener;
   /** Judges what devices say of their keys. Absent: that is telemetry like any other. */
   readonly keyReports?: KeyReports;
+  /** A state is durable, but its topic will never have it. */
+  readonly onStateUntold?: (because: IntakeRefusal) => void;
 }
 
 export interface BridgeOptions {
