@@ -11,6 +11,7 @@ import { interleavingRows } from "./rows-interleavings.ts";
 import { agentRenewalRows } from "./rows-agent-renewal.ts";
 import { agentServiceSabotages } from "./rows-agent-service.ts";
 import { authenticationSabotages } from "./rows-authentication.ts";
+import { deliveryRows } from "./rows-delivery.ts";
 import { evidenceSabotages } from "./rows-evidence.ts";
 import { faultSabotages } from "./rows-faults.ts";
 import { fleetRenewalRows } from "./rows-fleet-renewals.ts";
@@ -695,4 +696,5 @@ export const sabotages: readonly Sabotage[] = [
   ...gatewayRegistryRows,
   ...gatewayMqttRows,
   ...presenceSabotages,
+  ...deliveryRows,
 ];

@@ -8,6 +8,7 @@ import { formatPayload } from "./output.ts";
 export function formatMessage(message: PubsubMessage): string {
   const device = message.attributes["deviceId"] ?? "?";
   const subfolder = message.attributes["subFolder"] ?? "";
-  const from = subfolder === "" ? device : `${device}/${subfolder}`;
+  const part = message.attributes["subType"] === "state" ? "(state)" : subfolder;
+  const from = part === "" ? device : `${device}/${part}`;
   return `${message.publishTime}  ${from}  ${formatPayload(Buffer.from(message.data, "base64"))}`;
 }

@@ -16,6 +16,7 @@ import { addDeviceAuthLogCommand } from "./commands/device-auth-log.ts";
 import { addDeviceDeleteCommand } from "./commands/device-delete.ts";
 import { addDeviceInstructCommand } from "./commands/device-instruct.ts";
 import { addDeviceKeyCommands } from "./commands/device-keys.ts";
+import { addDeviceLogCommands } from "./commands/device-log.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addGatewayCommands } from "./commands/gateway.ts";
 import { addPresenceCommand } from "./commands/presence.ts";
@@ -43,6 +44,7 @@ export function createProgram(version: string): Command {
   addRegistryCommands(program);
   const device = addDeviceCommands(program);
   addDeviceAuthLogCommand(device);
+  addDeviceLogCommands(device);
   addDeviceKeyCommands(device);
   addDeviceInstructCommand(device);
   addDeviceDeleteCommand(device);

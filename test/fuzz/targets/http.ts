@@ -47,7 +47,7 @@ export async function openHttpTarget(): Promise<FuzzTarget> {
         },
       },
     }),
-    ...{ registry: store, clock, timers },
+    ...{ registry: store, clock, timers, rates: house.ports.rates, deviceLog: house.ports.deviceLog },
     observer: { requestAnswered: () => undefined, requestRefused: () => undefined },
     timeAnswerer: { answer: () => ({ kind: "refused", because: "delegation_missing" }) },
     onInternalError: (error) => failures.push(error),

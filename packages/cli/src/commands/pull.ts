@@ -26,6 +26,7 @@ import {
 import { monotonicMillis } from "../host/clock.ts";
 import { stopSignal } from "../host/signals.ts";
 import { formatMessage } from "../message-line.ts";
+import { fullTopic } from "../notification-flags.ts";
 import type { Output } from "../output.ts";
 
 const MESSAGES_DEFAULT = 100;
@@ -35,6 +36,7 @@ const BATCH_WAIT_SECONDS_MAX = 30;
 
 interface PullFlags extends RegistryCommandFlags {
   readonly subscription?: string;
+  readonly topic?: string;
   readonly max?: number;
   readonly wait: number;
   readonly ack: boolean;
@@ -48,8 +50,9 @@ export function addPullCommands(program: Command): void {
     )
       .option(
         "--subscription <NAME>",
-        "subscription, made at its first use from the oldest message on (default: pull-REGISTRY)",
+        "subscription, made at its first use from the oldest message on (default: pull-REGISTRY, with --topic pull-REGISTRY-TOPIC)",
       )
+      .option("--topic <TOPIC>", "only messages the registry's notification configs send there")
       .option(
         "--max <N>",
         `messages at most (default ${MESSAGES_DEFAULT}; with --follow no limit)`,
@@ -65,11 +68,13 @@ export function addPullCommands(program: Command): void {
 async function pull(flags: PullFlags): Promise<void> {
   const { client, endpoints, transport } = await findServer(flags);
   const registry = registryOf(flags, endpoints);
-  const at = { project: registry.project, subscription: flags.subscription ?? `pull-${registry.registry}` };
+  const topic = flags.topic === undefined ? undefined : fullTopic(flags.topic, registry.project);
+  const standard = ["pull", registry.registry, ...(topic === undefined ? [] : [topic.split("/").at(-1)])];
+  const at = { project: registry.project, subscription: flags.subscription ?? standard.join("-") };
   const stop = stopSignal();
   stop.addEventListener("abort", () => transport.close());
   try {
-    await ensureSubscription(client, at, registry);
+    await ensureSubscription(client, at, registry, topic);
     await readMessages(client, at, flags, outputOf(flags), stop);
   } catch (error) {
     // An interrupted request is how a pull that follows ends.
@@ -117,27 +122,32 @@ function print(output: Output, { message, deliveryAttempt }: PulledMessage): voi
   output.result({ ...message, deliveryAttempt }, () => formatMessage(message));
 }
 
-/** Makes the subscription at its first use. @throws {CommandFailure} usage when it reads another registry. */
+/** Makes the subscription at its first use. @throws {CommandFailure} usage when it reads another registry or topic. */
 export async function ensureSubscription(
   client: AdminClient,
   at: SubscriptionPath,
   registry: RegistryPath,
+  topic?: string,
 ): Promise<void> {
   const wanted = formatRegistryName(registry);
   const found = await findSubscription(client, at);
   if (found === undefined) {
     try {
-      await client.createSubscription(at, { registry: wanted, from: "earliest" });
+      await client.createSubscription(at, {
+        ...{ registry: wanted, from: "earliest" },
+        ...(topic === undefined ? {} : { topic }),
+      });
     } catch (error) {
       // Another reader made it between our two calls.
       if (!(error instanceof AdminApiError) || error.status !== "ALREADY_EXISTS") throw error;
     }
     return;
   }
-  if (found.registry !== wanted) {
+  if (found.registry !== wanted || found.topic !== topic) {
+    const reads = found.topic === undefined ? found.registry : `${found.topic} of ${found.registry}`;
     throw new CommandFailure(
       "usage",
-      `the subscription ${at.subscription} reads ${found.registry}; choose another with --subscription`,
+      `the subscription ${at.subscription} reads ${reads}; choose another with --subscription`,
     );
   }
 }
@@ -145,7 +155,7 @@ export async function ensureSubscription(
 async function findSubscription(
   client: AdminClient,
   at: SubscriptionPath,
-): Promise<{ readonly registry: string } | undefined> {
+): Promise<{ readonly registry: string; readonly topic?: string } | undefined> {
   try {
     return await client.getSubscription(at);
   } catch (error) {

@@ -1,9 +1,10 @@
 /**
- * `mayfly registry`: create, list, show.
+ * `mayfly registry`: create, update, list, show.
  */
 import type { RegistryDetails } from "@mayfly/core/admin";
 import type { Command } from "commander";
 import { findServer, placeOf, registryOf } from "../connection.ts";
+import { CommandFailure } from "../failure.ts";
 import {
   newCommand,
   newGroup,
@@ -13,28 +14,50 @@ import {
   withConnection,
   withPlace,
 } from "../flags.ts";
+import {
+  type NotificationFlags,
+  notificationsOf,
+  policyFieldsOf,
+  withNotifications,
+} from "../notification-flags.ts";
 import { formatFields, formatTable } from "../output.ts";
 
 /** Registries shown by one `list`; a project has far fewer. */
 const LISTED_MAX = 10_000;
 
-interface CreateFlags extends RegistryCommandFlags {
-  readonly policy: "strict" | "iot-core";
+const presets = ["strict", "iot-core"] as const;
+
+interface CreateFlags extends RegistryCommandFlags, NotificationFlags {
+  readonly policy: (typeof presets)[number];
+}
+
+interface UpdateFlags extends RegistryCommandFlags, NotificationFlags {
+  readonly policy?: (typeof presets)[number];
+  readonly clearEventNotificationConfigs?: true;
 }
 
 export function addRegistryCommands(program: Command): void {
   const group = newGroup("registry", "registries: who may connect, and how strictly tokens are judged");
   program.addCommand(group);
   group.addCommand(
-    withPlace(withConnection(newCommand("create", "make a registry")))
+    withNotifications(withPlace(withConnection(newCommand("create", "make a registry"))))
       .argument("ID", "registry id")
       .option(
         "--policy <POLICY>",
         "strict, or iot-core for firmware written for Cloud IoT Core",
-        oneOf(["strict", "iot-core"] as const),
+        oneOf(presets),
         "strict",
       )
       .action(create),
+  );
+  group.addCommand(
+    withNotifications(
+      withPlace(withConnection(newCommand("update", "change a registry: only what is given"))),
+    )
+      .argument("[ID]", "registry id or full name (default: the server's)")
+      .option("--policy <POLICY>", "set every field of the policy as the preset has it", oneOf(presets))
+      .option("--clear-event-notification-configs", "route events nowhere: they go to the registry alone")
+      .action(update),
   );
   group.addCommand(
     withPlace(withConnection(newCommand("list", "list the registries of a location"))).action(list),
@@ -48,14 +71,35 @@ export function addRegistryCommands(program: Command): void {
 
 async function create(id: string, flags: CreateFlags): Promise<void> {
   const { client, endpoints } = await findServer(flags);
-  const registry = await client.createRegistry(placeOf(flags, endpoints), {
+  const place = placeOf(flags, endpoints);
+  const registry = await client.createRegistry(place, {
     id,
-    policy: { preset: flags.policy },
+    policy: { preset: flags.policy, ...policyFieldsOf(flags) },
+    ...notificationsOf(flags, place.project),
   });
   outputOf(flags).result(
     registry,
     () => `created ${registry.name} with the policy ${registry.policy.preset}`,
   );
+}
+
+async function update(id: string | undefined, flags: UpdateFlags): Promise<void> {
+  const { client, endpoints } = await findServer(flags);
+  const place = registryOf(id === undefined ? flags : { ...flags, registry: id }, endpoints);
+  const policy = {
+    ...(flags.policy === undefined ? {} : { preset: flags.policy }),
+    ...policyFieldsOf(flags),
+  };
+  const change = {
+    ...(Object.keys(policy).length === 0 ? {} : { policy }),
+    ...(flags.clearEventNotificationConfigs === true ? { eventNotificationConfigs: [] } : {}),
+    ...notificationsOf(flags, place.project),
+  };
+  if (Object.keys(change).length === 0) {
+    throw new CommandFailure("usage", "nothing to change; see mayfly registry update --help");
+  }
+  const registry = await client.updateRegistry(place, change);
+  outputOf(flags).result(registry, () => `changed ${registry.name}`);
 }
 
 async function list(flags: RegistryCommandFlags): Promise<void> {
@@ -97,6 +141,12 @@ async function show(id: string | undefined, flags: RegistryCommandFlags): Promis
       ["registry", registry.name],
       ["numId", registry.numId],
       ...Object.entries(registry.policy).map(([name, value]) => [`policy ${name}`, value] as const),
+      ...(registry.eventNotificationConfigs ?? []).map(
+        ({ subfolderMatches = "", pubsubTopicName }) =>
+          [subfolderMatches === "" ? "events" : `events/${subfolderMatches}`, pubsubTopicName] as const,
+      ),
+      ["states", registry.stateNotificationConfig?.pubsubTopicName],
+      ["log level", registry.logLevel ?? "NONE"],
       ["events kept", `${registry.retention.ageSeconds} s or ${registry.retention.bytes} bytes`],
       ["mqtt", registry.mqttEnabled ? "on" : "off"],
       ["http", registry.httpEnabled ? "on" : "off"],

@@ -7,22 +7,25 @@ import { CommandFailure } from "../failure.ts";
 import { newCommand, outputOf, type RegistryCommandFlags, withConnection, withRegistry } from "../flags.ts";
 import { stopSignal } from "../host/signals.ts";
 import { formatMessage } from "../message-line.ts";
+import { fullTopic } from "../notification-flags.ts";
 
 export function addTailCommand(program: Command): void {
   program.addCommand(
-    withRegistry(
-      withConnection(newCommand("tail", "print messages as they arrive, until interrupted")),
-    ).action(tail),
+    withRegistry(withConnection(newCommand("tail", "print messages as they arrive, until interrupted")))
+      .option("--topic <TOPIC>", "only messages the registry's notification configs send there")
+      .action(tail),
   );
 }
 
-async function tail(flags: RegistryCommandFlags): Promise<void> {
+async function tail(flags: RegistryCommandFlags & { readonly topic?: string }): Promise<void> {
   const { client, endpoints, transport } = await findServer(flags);
   const output = outputOf(flags);
   const stop = stopSignal();
   stop.addEventListener("abort", () => transport.close());
   try {
-    for await (const line of client.tail(registryOf(flags, endpoints))) {
+    const registry = registryOf(flags, endpoints);
+    const only = flags.topic === undefined ? {} : { topic: fullTopic(flags.topic, registry.project) };
+    for await (const line of client.tail(registry, only)) {
       if (line.kind === "message") output.result(line.message, () => formatMessage(line.message));
       else output.remark(`mayfly: ${line.count} messages were not shown, this terminal was too slow`);
     }

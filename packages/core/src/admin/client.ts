@@ -5,6 +5,7 @@
  * {@link AdminFetch}, whose shape the platform's `fetch` fits. No retries: the caller knows what may be repeated.
  */
 import { base64Encode } from "../bytes.ts";
+import type { DeviceLogEntry, DeviceLogLine } from "./device-log.ts";
 import { AdminApiError, parseErrorBody } from "./error.ts";
 import { readJsonLines } from "./json-lines.ts";
 import type {
@@ -126,12 +127,17 @@ export interface AdminClient {
   ): Promise<void>;
 
   /** Live messages of a registry until the caller leaves the loop; the server sends no history. */
-  tail(at: RegistryPath): AsyncGenerator<TailLine, void, void>;
+  tail(at: RegistryPath, only?: { readonly topic?: string }): AsyncGenerator<TailLine, void, void>;
   /**
    * Who is online, then each change, until the caller leaves the loop.
    * @param after The last position of an earlier call: what was missed since then, where the server still has it.
    */
   watchPresence(at: RegistryPath, after?: string): AsyncGenerator<PresenceLine, void, void>;
+
+  /** What a device did lately, oldest first, as its log level asks for it. @param only.limit 1 to 100; absent: all kept. */
+  deviceLog(at: DevicePath, only?: { readonly limit?: number }): Promise<readonly DeviceLogEntry[]>;
+  /** What it does from now on. Ends when left or when the server closes. */
+  tailDeviceLog(at: DevicePath): AsyncGenerator<DeviceLogLine, void, void>;
 }
 
 export function createAdminClient(options: AdminClientOptions): AdminClient {
@@ -163,6 +169,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     }
   }
 
+  /** A stream of JSON lines, for as long as the caller reads. */
   async function* lines(path: string): AsyncGenerator<unknown, void, void> {
     const { status, body } = await send("GET", path);
     if (body === null) throw new AdminApiError(status, "UNKNOWN", "the stream has no body");
@@ -277,12 +284,22 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
       await call("POST", `v1/${subscriptionPath(at)}:modifyAckDeadline`, { ackIds, ackDeadlineSeconds });
     },
 
-    tail: async function* (at) {
-      for await (const line of lines(`mayfly/v1/${registryPath(at)}:tail`)) yield line as TailLine;
+    tail: async function* (at, { topic } = {}) {
+      const query = formatQuery({ topic });
+      for await (const line of lines(`mayfly/v1/${registryPath(at)}:tail${query}`)) yield line as TailLine;
     },
     watchPresence: async function* (at, after) {
       const path = `mayfly/v1/${registryPath(at)}:watchPresence${formatQuery({ after })}`;
       for await (const line of lines(path)) yield line as PresenceLine;
+    },
+
+    deviceLog: async (at, { limit } = {}) => {
+      const query = formatQuery({ limit });
+      const path = `mayfly/v1/${devicePath(at)}:log${query}`;
+      return (await call<{ entries: DeviceLogEntry[] }>("GET", path)).entries;
+    },
+    tailDeviceLog: async function* (at) {
+      for await (const line of lines(`mayfly/v1/${devicePath(at)}:tailLog`)) yield line as DeviceLogLine;
     },
   };
 }

@@ -3,6 +3,13 @@
  */
 export type { AdminClient, AdminClientOptions, AdminFetch, AdminResponse } from "./client.ts";
 export { createAdminClient } from "./client.ts";
+export type {
+  DeviceLogEntry,
+  DeviceLogEventType,
+  DeviceLogLine,
+  DeviceLogPayload,
+  DeviceLogSeverity,
+} from "./device-log.ts";
 export type { CanonicalStatus, ErrorBody } from "./error.ts";
 export { AdminApiError, canonicalStatuses, isCanonicalStatus, parseErrorBody } from "./error.ts";
 export { JSON_LINE_BYTES_MAX, readJsonLines } from "./json-lines.ts";

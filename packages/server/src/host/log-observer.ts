@@ -151,6 +151,8 @@ export function createLogObserver(
       });
     },
     notStored({ qos, because }) {
+      // Not our trouble, and no line each: the metrics count it, and the device's own log has it.
+      if (because === "rate_limited") return;
       if (mayWrite()) log.error({ event: "message_not_stored", qos, because });
     },
   };

@@ -144,3 +144,12 @@ test("a second scrape within a second gets the same text", async () => {
   assert.equal(same, first);
   assert.notEqual(later, first);
 });
+
+test("states whose topic never had them are counted by reason", async () => {
+  const metrics = createMetrics({ clock: { monotonicMillis: () => 0 } });
+
+  metrics.stateUntold("queue_full");
+
+  assert.match(await metrics.text(), /mayfly_state_notifications_lost_total\{reason="queue_full"\} 1/);
+  metrics.close();
+});

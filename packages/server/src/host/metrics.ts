@@ -13,6 +13,7 @@ import type { BridgeObserver } from "../mqtt/observer.ts";
 import type { PresenceCounts } from "../presence/presence-book.ts";
 import type { StoreStatus } from "../registry/store.ts";
 import type { BackboneStatus } from "../telemetry/backbone.ts";
+import type { IntakeRefusal } from "../telemetry/intake.ts";
 import type { SelfClockStatus } from "../time/self-clock.ts";
 import type { TimeObserver } from "../time/time-answerer.ts";
 import { createTalliedCounter, createTalliedHistogram } from "./tallies.ts";
@@ -33,6 +34,8 @@ export interface Metrics extends MetricsText {
   readonly timeObserver: TimeObserver;
   /** Tells where depths are read; the bridge is made after its observer, so this comes later. Call once. */
   watch(sources: MetricSources): void;
+  /** A state is durable, but its topic will never have it. */
+  stateUntold(because: IntakeRefusal): void;
   /** A TLS handshake failed. @param code the platform's error code */
   tlsFailed(code: string): void;
   close(): void;
@@ -161,8 +164,14 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
   } as const;
   const notStored = new Counter({
     name: "mayfly_not_stored_total",
-    help: "Messages the store refused, by QoS (0 is lost, 1 stays unacknowledged) and reason.",
+    help: "Messages the store refused or a device's rate dropped, by QoS (0 is lost, 1 stays unacknowledged) and reason.",
     labelNames: ["qos", "reason"],
+    registers,
+  });
+  const statesUntold = new Counter({
+    name: "mayfly_state_notifications_lost_total",
+    help: "States that are durable and that their registry's state topic will never have, by reason.",
+    labelNames: ["reason"],
     registers,
   });
   const sent = new Counter({
@@ -345,6 +354,7 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
         },
       });
     },
+    stateUntold: (because) => statesUntold.inc({ reason: because }),
     tlsFailed(code) {
       if (tlsFailureCodes.size < TLS_FAILURE_CODES_MAX) tlsFailureCodes.add(code);
       tlsFailures.inc({ code: tlsFailureCodes.has(code) ? code : "other" });

@@ -193,6 +193,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         observer,
         testimony: clock,
         keyReports,
+        onStateUntold: metrics.stateUntold,
       },
       { connectionMax: options.connectionMax ?? connectionMaxDefault },
     );
@@ -221,6 +222,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         bridge,
         presence,
         rates: bridge.rates,
+        deviceLog: bridge.deviceLog,
         clock,
         timers: systemTimers,
         sha256: nodeSha256,
@@ -238,6 +240,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         admission: bridge.admission,
         intake: bridge.intake,
         rates: bridge.rates,
+        deviceLog: bridge.deviceLog,
         registry: store,
         clock,
         timers: systemTimers,

@@ -13,8 +13,10 @@ import type { KeyParser } from "../registry/key-parser.ts";
 import type { RegistryService } from "../registry/service.ts";
 import type { RegistryStore } from "../registry/store.ts";
 import type { Backbone } from "../telemetry/backbone.ts";
+import type { DeviceLog } from "../telemetry/device-log.ts";
 import type { DeviceRates } from "../telemetry/device-rates.ts";
 import { requirePermissions } from "./authorization.ts";
+import { deviceLogRoutes } from "./device-log-routes.ts";
 import { deviceRoutes } from "./device-routes.ts";
 import {
   addRoutes,
@@ -52,6 +54,7 @@ export interface AdminApiPorts {
   readonly bridge: Pick<Bridge, "sendCommand" | "findSession">;
   readonly presence: PresenceService;
   readonly rates: DeviceRates;
+  readonly deviceLog: DeviceLog;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly sha256: Sha256;
@@ -112,6 +115,7 @@ export function adminRoutes(ports: AdminApiPorts, streams: AdminStreams): readon
     ...subscriptionRoutes({ ...ports, ...streams }),
     ...mayflyRoutes({ ...ports, ...streams }),
     ...presenceRoutes({ ...ports, ...streams }),
+    ...deviceLogRoutes({ ...ports, ...streams }),
     ...healthRoutes(ports.health, isLoopbackRequest),
     ...metricsRoutes(ports.metrics),
   ];

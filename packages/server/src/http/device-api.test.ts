@@ -49,6 +49,7 @@ async function openDeviceHouse(intake?: Intake): Promise<DeviceHouse> {
     }),
     intake: intake ?? createIntake({ clock, registry: store, backbone }),
     rates: house.ports.rates,
+    deviceLog: house.ports.deviceLog,
     registry: store,
     clock,
     timers,

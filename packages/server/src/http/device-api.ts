@@ -23,6 +23,7 @@ import type { Admission, DevicePrincipal } from "../auth/admission.ts";
 import type { PeerFacts } from "../auth/authentication-record.ts";
 import type { DeviceActivity, DeviceConfigVersion, DeviceRef } from "../registry/model.ts";
 import type { LookUp, RegistryStore } from "../registry/store.ts";
+import type { DeviceLog } from "../telemetry/device-log.ts";
 import type { DeviceRates } from "../telemetry/device-rates.ts";
 import type { Intake, IntakeOutcome, IntakeRefusal } from "../telemetry/intake.ts";
 import type { TimeAnswerer } from "../time/time-answerer.ts";
@@ -67,6 +68,7 @@ export interface DeviceApiPorts {
   readonly admission: Pick<Admission, "admitDeviceToken">;
   readonly intake: Intake;
   readonly rates: DeviceRates;
+  readonly deviceLog: DeviceLog;
   readonly registry: Pick<
     RegistryStore,
     "lookUpConfig" | "recordActivity" | "lookUpAdmission" | "lookUpAttachment"
@@ -231,7 +233,9 @@ function deviceApiRoutes(
           ...(deviceMessageId === "" ? {} : { deviceMessageId }),
         };
         refuseOverRate(ports.rates.takeMessage(principal, payload.length), tooManyMessages);
-        await untilDurable((done) => ports.intake.takeEvent(principal, event, done));
+        await untilDurable(ports.deviceLog, { principal, gatewayId: through.gatewayId }, "events", (done) =>
+          ports.intake.takeEvent(principal, event, done),
+        );
         recordActivity(principal, { eventMs: nowMs() });
         return {};
       },
@@ -248,7 +252,9 @@ function deviceApiRoutes(
         const payload = readPayload(state, STATE_BYTES_MAX);
         refuseOverRate(ports.rates.takeState(principal), "The device's state is updated too often.");
         refuseOverRate(ports.rates.takeMessage(principal, payload.length), tooManyMessages);
-        await untilDurable((done) => ports.intake.takeState(principal, payload, done, gatewayId));
+        await untilDurable(ports.deviceLog, { principal, gatewayId }, "state", (done) =>
+          ports.intake.takeState(principal, payload, done, gatewayId),
+        );
         recordActivity(principal, { stateMs: nowMs() });
         return {};
       },
@@ -296,8 +302,14 @@ export const intakeRefusalOnHttp = {
 
 const tooManyMessages = "The device sends too many messages or bytes.";
 
-async function untilDurable(take: (done: (outcome: IntakeOutcome) => void) => void): Promise<void> {
+async function untilDurable(
+  deviceLog: DeviceLog,
+  { principal, gatewayId }: { readonly principal: DevicePrincipal; readonly gatewayId: string | undefined },
+  kind: "events" | "state",
+  take: (done: (outcome: IntakeOutcome) => void) => void,
+): Promise<void> {
   const outcome = await new Promise<IntakeOutcome>(take);
+  deviceLog.published(principal, "HTTP", kind, outcome, gatewayId);
   if (outcome.kind === "refused") throw intakeRefusalOnHttp[outcome.because]();
 }
 

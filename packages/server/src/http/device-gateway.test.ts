@@ -12,6 +12,7 @@ import {
 } from "../../test/http/admin-house.ts";
 import { createAdmission } from "../auth/admission.ts";
 import { createNodeKeyVerifier } from "../host/node-key-verifier.ts";
+import { DeviceLog } from "../telemetry/device-log.ts";
 import { DeviceRates } from "../telemetry/device-rates.ts";
 import { createIntake } from "../telemetry/intake.ts";
 import { createDeviceApi } from "./device-api.ts";
@@ -67,6 +68,7 @@ async function openGatewayHouse(gatewayAuthMethod = "ASSOCIATION_ONLY", bound = 
     }),
     intake: createIntake({ clock, registry: store, backbone }),
     rates: new DeviceRates(clock),
+    deviceLog: new DeviceLog(clock),
     registry: store,
     clock,
     timers,

@@ -17,11 +17,12 @@ function openTails(tailsMax?: number) {
           return () => listeners.delete(listener);
         },
       },
+      deviceLog: { follow: () => () => undefined },
       timers: { after: () => () => undefined },
     },
     tailsMax,
   );
-  const tell = (payload: Uint8Array) => {
+  const tell = (payload: Uint8Array, topic?: string) => {
     for (const listener of listeners) {
       listener({
         registry,
@@ -31,6 +32,7 @@ function openTails(tailsMax?: number) {
         payload,
         publishMs: 0,
         messageId: "m",
+        ...(topic === undefined ? {} : { topic }),
       });
     }
   };
@@ -72,4 +74,23 @@ test("a reader that leaves stops listening, and makes room for another", async (
 
   assert.deepEqual([listeners.size, tails.count()], [0, 0]);
   tails.open(registry).destroy();
+});
+
+test("a tail of a topic shows what was routed there, and nothing else", async () => {
+  const { tails, tell } = openTails();
+  const topic = "projects/mayfly/topics/alerts";
+  const tail = tails.open(registry, topic);
+
+  tell(Buffer.from("fire"), topic);
+  tell(Buffer.from("other"), "projects/mayfly/topics/other");
+  tell(Buffer.from("none"));
+  setImmediate(() => tails.close());
+  let text = "";
+  for await (const chunk of tail) text += String(chunk);
+
+  const shown = text.split("\n").filter((line) => line !== "");
+  assert.deepEqual(
+    shown.map((line) => JSON.parse(line).message.data),
+    [Buffer.from("fire").toString("base64")],
+  );
 });

@@ -15,6 +15,7 @@ async function openTimeApi() {
     admission: { admitDeviceToken: () => assert.fail("a time request was asked for a token") },
     intake: { takeEvent: () => assert.fail(), takeState: () => assert.fail() },
     rates: house.ports.rates,
+    deviceLog: house.ports.deviceLog,
     registry: store,
     clock,
     timers,

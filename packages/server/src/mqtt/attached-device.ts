@@ -17,10 +17,11 @@ import { rejudge } from "../auth/rejudgement.ts";
 import type { AttachmentRecord } from "../registry/gateway-store.ts";
 import type { DeviceRef } from "../registry/model.ts";
 import type { LookUp } from "../registry/store.ts";
+import type { DeviceLog } from "../telemetry/device-log.ts";
 import type { Alarm, Waiting } from "../time/alarm.ts";
 import { ActivityNotes } from "./activity-notes.ts";
 import type { EnginePorts } from "./bridge.ts";
-import { type DetachReason, detachReasonForBoth } from "./detach-reason.ts";
+import { type DetachReason, statusOfDetachment } from "./detach-reason.ts";
 import { Downlink, type DownlinkOwner, type DownlinkState } from "./downlink.ts";
 import type { DownlinkWindow } from "./downlink-window.ts";
 import type { AttachedSender, Message, SenderFailure } from "./uplink.ts";
@@ -65,11 +66,11 @@ export class AttachedDevice implements DownlinkOwner, AttachedSender, Waiting {
   #isAttached = true;
 
   constructor(
-    services: { readonly ports: EnginePorts; readonly alarm: Alarm },
+    services: { readonly ports: EnginePorts; readonly alarm: Alarm; readonly deviceLog: DeviceLog },
     home: AttachedHome,
     who: { readonly deviceInTopics: string; readonly principal: DevicePrincipal },
   ) {
-    const { ports, alarm } = services;
+    const { ports, alarm, deviceLog } = services;
     const { clock, registry, observer } = ports;
     this.#ports = ports;
     this.#alarm = alarm;
@@ -77,7 +78,7 @@ export class AttachedDevice implements DownlinkOwner, AttachedSender, Waiting {
     this.#principal = who.principal;
     this.deviceInTopics = who.deviceInTopics;
     this.#notes = new ActivityNotes(ports, this.#ref());
-    this.downlink = new Downlink({ clock, registry, observer }, this);
+    this.downlink = new Downlink({ clock, registry, observer, deviceLog }, this);
     this.renew(who.principal);
   }
 
@@ -155,11 +156,8 @@ export class AttachedDevice implements DownlinkOwner, AttachedSender, Waiting {
     this.#isAttached = false;
     this.#alarm.forget(this);
     this.downlink.close();
-    const status = detachReasonForBoth(because);
-    if (status !== undefined) {
-      const message = `mqtt: SERVER: The device was detached from its gateway: ${status.description}.`;
-      this.#notes.noteError({ code: status.code, message });
-    }
+    const status = statusOfDetachment(because);
+    if (status !== undefined) this.#notes.noteError(status);
     this.#notes.tell(this.#ports.clock.monotonicMillis());
   }
 

@@ -15,13 +15,14 @@
 import { eventsTopic, type SubscribeFilter, stateTopic } from "@mayfly/core";
 import { type PublishPacket, reasonCode } from "@mayfly/core/mqtt";
 import type { Admission, DevicePrincipal } from "../auth/admission.ts";
+import type { DeviceLog } from "../telemetry/device-log.ts";
 import type { Alarm } from "../time/alarm.ts";
 import { readAttach } from "./attach-request.ts";
 import { type AttachOutcome, judgeAttach } from "./attach-trial.ts";
 import { AttachedDevice, type AttachedHome, type AttachedState } from "./attached-device.ts";
 import type { AttachmentTable } from "./attachment-table.ts";
 import type { EnginePorts } from "./bridge.ts";
-import { type DetachReason, detachReasonForBoth } from "./detach-reason.ts";
+import { type DetachReason, detachReasonForBoth, statusOfDetachment } from "./detach-reason.ts";
 import type { Downlink } from "./downlink.ts";
 import type { DownlinkWindow } from "./downlink-window.ts";
 import {
@@ -40,6 +41,7 @@ export interface AttachmentServices {
   readonly admission: Admission;
   readonly alarm: Alarm;
   readonly attachments: AttachmentTable;
+  readonly deviceLog: DeviceLog;
 }
 
 /** What it asks of the gateway's session. */
@@ -314,6 +316,7 @@ export class Attachments implements AttachedHome {
     if (known !== undefined && isRenewal) known.renew(principal);
     else this.#enter(new AttachedDevice(this.#services, this, { deviceInTopics: name, principal }));
     ports.observer.attached({ principal, gateway, isRenewal, link: this.#link });
+    this.#services.deviceLog.attached(principal, gateway.deviceId);
     // The registry changed between question and answer: which of both was first is unknown.
     const attached = this.#byId.get(principal.deviceId);
     if (attached !== undefined && changesSeen !== this.#owner.changesSeen) attachments.askAgain(attached);
@@ -343,8 +346,10 @@ export class Attachments implements AttachedHome {
     this.#forget(device);
     device.close(because);
     const { principal } = device;
-    const { observer } = this.#services.ports;
-    observer.detached({ principal, gateway: this.#owner.principal, because, link: this.#link });
+    const { ports, deviceLog } = this.#services;
+    const { principal: gateway } = this.#owner;
+    ports.observer.detached({ principal, gateway, because, link: this.#link });
+    deviceLog.detached(principal, gateway.deviceId, statusOfDetachment(because));
   }
 
   #detachAsked(device: string, packet: ErrantPacket): void {

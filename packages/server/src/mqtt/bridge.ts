@@ -13,8 +13,9 @@ import type { DeviceRef, RegistryChange } from "../registry/model.ts";
 import type { SessionStore } from "../registry/session-store.ts";
 import type { RegistryStore } from "../registry/store.ts";
 import type { Backbone } from "../telemetry/backbone.ts";
+import { DeviceLog } from "../telemetry/device-log.ts";
 import { DeviceRates } from "../telemetry/device-rates.ts";
-import { createIntake, type Intake } from "../telemetry/intake.ts";
+import { createIntake, type Intake, type IntakeRefusal } from "../telemetry/intake.ts";
 import type { KeyReports } from "../telemetry/key-reports.ts";
 import { Alarm } from "../time/alarm.ts";
 import type { TestimonyListener } from "../time/time-witnesses.ts";
@@ -63,6 +64,8 @@ export interface BridgePorts {
   readonly testimony?: TestimonyListener;
   /** Judges what devices say of their keys. Absent: that is telemetry like any other. */
   readonly keyReports?: KeyReports;
+  /** A state is durable, but its topic will never have it. */
+  readonly onStateUntold?: (because: IntakeRefusal) => void;
 }
 
 export interface BridgeOptions {
@@ -164,6 +167,7 @@ export interface Bridge {
   readonly admission: Admission;
   readonly intake: Intake;
   readonly rates: DeviceRates;
+  readonly deviceLog: DeviceLog;
 }
 
 export function createBridge(ports: BridgePorts, options: BridgeOptions = {}): Bridge {
@@ -180,6 +184,7 @@ class MqttBridge implements Bridge, ConnectionHost {
   readonly admission: Admission;
   readonly intake: Intake;
   readonly rates: DeviceRates;
+  readonly deviceLog: DeviceLog;
   readonly alarm: Alarm;
   readonly heldTotal = { bytes: 0 };
   readonly load: Load;
@@ -209,6 +214,7 @@ class MqttBridge implements Bridge, ConnectionHost {
     this.admission = createAdmission(ports);
     this.intake = createIntake(ports);
     this.rates = new DeviceRates(ports.clock);
+    this.deviceLog = new DeviceLog(ports.clock);
     this.alarm = new Alarm(ports);
     this.load = new Load(ports.timers);
     this.admissionQueue = new AdmissionQueue(ports.timers);

@@ -14,6 +14,7 @@ import { encodeDisconnect, ServerDecoder } from "@mayfly/core/mqtt-server";
 import type { Authenticity } from "@mayfly/core/token";
 import type { DevicePrincipal } from "../auth/admission.ts";
 import type { KeptCommand, KeptSession } from "../registry/session-store.ts";
+import type { DeviceLog } from "../telemetry/device-log.ts";
 import type { DeviceRates } from "../telemetry/device-rates.ts";
 import type { Intake } from "../telemetry/intake.ts";
 import type { Alarm, Waiting } from "../time/alarm.ts";
@@ -49,6 +50,7 @@ export interface ConnectionHost extends EntranceHost {
   readonly alarm: Alarm;
   readonly heldTotal: HeldTotal;
   readonly rates: DeviceRates;
+  readonly deviceLog: DeviceLog;
   readonly load: Load;
   readonly attachments: AttachmentTable;
   /** Grows with each change of the registry. */
@@ -390,6 +392,7 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
     this.queue(accepted);
     if (endsSession) session.endKeptBefore();
     session.begin(isResumed ? (handedOver ?? kept) : undefined);
+    this.#host.deviceLog.connected(principal);
     ports.observer.connected({
       principal,
       protocolVersion: version,
@@ -429,6 +432,13 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
   }
 
   #tellDisconnected(session: LiveSession, because: CloseReason, unacknowledged: number): void {
+    const { mqtt5, status } = reasonOnWire(because);
+    this.#host.deviceLog.disconnected(
+      session.principal,
+      mqtt5 === undefined ? "CLIENT" : "SERVER",
+      // `lastErrorStatus` says which bridge speaks; an entry has a field for it.
+      status === undefined ? undefined : { ...status, message: status.message.replace(/^mqtt: /, "") },
+    );
     this.#host.ports.observer.disconnected({
       principal: session.principal,
       because,

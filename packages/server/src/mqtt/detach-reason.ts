@@ -45,3 +45,13 @@ export type DetachReason = keyof typeof detachReasons;
 export function detachReasonForBoth(reason: DetachReason): ReasonForBoth | undefined {
   return detachReasons[reason];
 }
+
+/** As the device's `lastErrorStatus` and log have it; undefined where nothing went wrong. */
+export function statusOfDetachment(
+  reason: DetachReason,
+): { readonly code: number; readonly message: string } | undefined {
+  const known = detachReasonForBoth(reason);
+  if (known === undefined) return undefined;
+  const message = `mqtt: SERVER: The device was detached from its gateway: ${known.description}.`;
+  return { code: known.code, message };
+}

@@ -15,6 +15,7 @@ import type { DevicePrincipal } from "../auth/admission.ts";
 import type { DeviceConfigVersion, DeviceRef } from "../registry/model.ts";
 import type { KeptCommand, KeptSession, KeptSubscriptions } from "../registry/session-store.ts";
 import type { RegistryStore } from "../registry/store.ts";
+import type { DeviceLog } from "../telemetry/device-log.ts";
 import { type DownlinkClient, encodeCommand, encodeConfig } from "./downlink-packet.ts";
 import type { Command, CommandAnswer, DownlinkLane, DownlinkWindow, InFlight } from "./downlink-window.ts";
 import type { KeptSessionWriter } from "./kept-session.ts";
@@ -25,6 +26,7 @@ export interface DownlinkPorts {
   readonly clock: Clock;
   readonly registry: Pick<RegistryStore, "lookUpConfig" | "acknowledgeConfig">;
   readonly observer: BridgeObserver;
+  readonly deviceLog: DeviceLog;
 }
 
 /** What the downlink asks of its connection. */
@@ -189,6 +191,7 @@ export class Downlink implements DownlinkLane {
   }
 
   acknowledged(packetIdentifier: number, item: InFlight, reasonCode: number): void {
+    this.#ports.deviceLog.downlink(this.#owner.principal, "PUBACK", item.kind);
     if (item.kind === "command") {
       if (item.isKept) this.#owner.kept?.removeCommand(packetIdentifier);
       item.answer?.(reasonCode < 0x80 ? "delivered" : "refused_by_device");
@@ -291,6 +294,7 @@ export class Downlink implements DownlinkLane {
       answer("too_large");
       return;
     }
+    this.#ports.deviceLog.downlink(this.#owner.principal, "PUBLISH", "command");
     this.#ports.observer.sent({ kind: "command", qos, payloadBytes: command.payload.length });
     if (packetIdentifier === undefined) {
       answer("delivered");
@@ -368,6 +372,7 @@ export class Downlink implements DownlinkLane {
         command.answer?.("too_large");
         continue;
       }
+      this.#ports.deviceLog.downlink(this.#owner.principal, "PUBLISH", "command");
       this.#ports.observer.sent({ kind: "command", qos: 1, payloadBytes: command.payload.length });
       this.#owner.window.put(this, packetIdentifier, { kind: "command", ...command });
     }
@@ -395,6 +400,7 @@ export class Downlink implements DownlinkLane {
     this.#sentVersion = config.version;
     this.#newestVersion = config.version;
     if (!this.#publishVersion(config.version, config.binaryData, packetIdentifier, false)) return;
+    this.#ports.deviceLog.downlink(this.#owner.principal, "PUBLISH", "config");
     this.#ports.observer.sent({ kind: "config", qos, payloadBytes: config.binaryData.length });
     this.#owner.noteActivity("configSendMs");
     if (packetIdentifier === undefined) return;

@@ -29,6 +29,7 @@ import { rejudge } from "../auth/rejudgement.ts";
 import type { AdmissionRecord } from "../registry/model.ts";
 import { type KeptCommand, type KeptSession, keptPacketIdentifierMax } from "../registry/session-store.ts";
 import type { LookUp } from "../registry/store.ts";
+import type { DeviceLog } from "../telemetry/device-log.ts";
 import type { DeviceRates } from "../telemetry/device-rates.ts";
 import { eventBytesMax, type Intake, stateBytesMax } from "../telemetry/intake.ts";
 import { ActivityNotes } from "./activity-notes.ts";
@@ -102,6 +103,7 @@ export interface SessionServices extends AttachmentServices {
   readonly heldTotal: HeldTotal;
   readonly load: Load;
   readonly rates: DeviceRates;
+  readonly deviceLog: DeviceLog;
 }
 
 export class LiveSession implements UplinkOwner, DownlinkOwner, ReauthenticationOwner, AttachmentsOwner {
@@ -125,6 +127,7 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
   readonly #ports: EnginePorts;
   readonly #carrier: SessionCarrier;
   readonly #rates: DeviceRates;
+  readonly #deviceLog: DeviceLog;
   #user: TopicUser;
   #topics: PublishTopics;
   readonly #notes: ActivityNotes;
@@ -160,10 +163,11 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
     this.#topics = new PublishTopics(this.#user);
     this.#notes = new ActivityNotes(ports, device);
     const { clock, random, observer, registry } = ports;
-    const { admission, intake, heldTotal, load, rates } = services;
+    const { admission, intake, heldTotal, load, rates, deviceLog } = services;
     this.#rates = rates;
-    this.uplink = new Uplink({ clock, random, observer, intake, heldTotal, load, rates }, this);
-    this.downlink = new Downlink({ clock, registry, observer }, this);
+    this.#deviceLog = deviceLog;
+    this.uplink = new Uplink({ clock, random, observer, intake, heldTotal, load, rates, deviceLog }, this);
+    this.downlink = new Downlink({ clock, registry, observer, deviceLog }, this);
     const { method, token, deviceName, ownAgent } = request;
     this.#reauthentication =
       method === undefined
@@ -287,7 +291,11 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
       case "subscribe": {
         const answer = subscribe(packet, this.#subscribers);
         if (typeof answer === "string") this.#carrier.end(answer);
-        else this.#answerSubscribe(packet.packetIdentifier, answer);
+        else {
+          for (const [index, { topicFilter }] of packet.subscriptions.entries())
+            this.#deviceLog.subscribed(this.#principal, topicFilter, answer.reasonCodes[index] ?? 0);
+          this.#answerSubscribe(packet.packetIdentifier, answer);
+        }
         return;
       }
       case "unsubscribe":

@@ -18,6 +18,7 @@
 import type { Clock, Random } from "@mayfly/core";
 import { reasonCode } from "@mayfly/core/mqtt";
 import type { DevicePrincipal } from "../auth/admission.ts";
+import type { DeviceLog } from "../telemetry/device-log.ts";
 import type { DeviceRates } from "../telemetry/device-rates.ts";
 import type { Intake, IntakeOutcome } from "../telemetry/intake.ts";
 import type { CloseReason } from "./close-reason.ts";
@@ -82,6 +83,7 @@ export interface UplinkPorts {
   readonly heldTotal: HeldTotal;
   readonly load: Load;
   readonly rates: DeviceRates;
+  readonly deviceLog: DeviceLog;
 }
 
 /** Bytes held by all connections together. */
@@ -174,8 +176,11 @@ export class Uplink implements LoadWaiter {
       this.#ports.observer.notStored({ qos: 0, because: "overloaded" });
       return;
     }
-    if (!isQos1 && this.#waitMillis(arrival) > 0) {
+    if (!isQos1 && arrival.kind !== "decided" && this.#waitMillis(arrival) > 0) {
       this.#ports.observer.notStored({ qos: 0, because: "rate_limited" });
+      const { kind, sender } = arrival;
+      const { principal } = sender ?? this.#owner;
+      this.#ports.deviceLog.published(principal, "MQTT", kind, { kind: "rate_limited" }, sender?.gatewayId);
       return;
     }
     const owed = this.#pending.length + this.#heldQos1;
@@ -335,6 +340,13 @@ export class Uplink implements LoadWaiter {
 
   #answered(message: Message, pending: Pending | undefined, outcome: IntakeOutcome): void {
     const { kind, sender } = message;
+    this.#ports.deviceLog.published(
+      (sender ?? this.#owner).principal,
+      "MQTT",
+      kind,
+      outcome,
+      sender?.gatewayId,
+    );
     if (outcome.kind === "refused") {
       this.#ports.observer.notStored({ qos: pending === undefined ? 0 : 1, because: outcome.because });
     }

@@ -31,6 +31,7 @@ export const permissions = [
   "mayfly.presence.watch",
   "mayfly.authentications.list",
   "mayfly.telemetry.tail",
+  "mayfly.logs.get",
   "mayfly.metrics.get",
 ] as const;
 

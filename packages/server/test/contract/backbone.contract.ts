@@ -413,6 +413,25 @@ export function backboneContract(
     assert.equal(opened.backbone.counters().removedUnread, 2);
   });
 
+  promises(
+    "what a subscription to a topic passed over is not counted as unread when it goes",
+    async (opened) => {
+      await toTopic(opened, rooms);
+      opened.backbone.setRetention(gauges, { ageSeconds: 3_600, bytes: 1e9 });
+      const publishMs = opened.time.nowMs;
+      await appendAll(opened, [
+        message("gauge-1", "other", { topic: roofs, publishMs }),
+        message("gauge-1", "another", { topic: roofs, publishMs }),
+      ]);
+      assert.deepEqual(await pullTexts(opened), []);
+
+      opened.time.advance(3_601_000);
+      await opened.backbone.sweep();
+
+      assert.equal(opened.backbone.counters().removedUnread, 0);
+    },
+  );
+
   promises("one sweep removes all that is old, however many commits brought it", async (opened) => {
     await subscribe(opened);
     opened.backbone.setRetention(gauges, { ageSeconds: 3_600, bytes: 1e9 });

@@ -207,6 +207,31 @@ test("a registry's removal outlives the process, takes many small steps, and nev
   await after.close();
 });
 
+test("a subscription to a topic is one after a restart, and so is where its messages were routed", async () => {
+  const folder = freshFolder();
+  const time = new VirtualTime();
+  const before = await open(folder, { partitions: 2 }, time);
+  const [rooms, roofs] = ["projects/mayfly/topics/rooms", "projects/mayfly/topics/roofs"] as const;
+  await before.createSubscription({ ...subscription, topic: rooms }, "earliest");
+  await appendAll({ backbone: before, time }, [
+    message("gauge-1", "mine", { topic: rooms }),
+    message("gauge-1", "another's", { topic: roofs }),
+    message("gauge-2", "nobody's"),
+  ]);
+  await before.close();
+
+  const after = await open(folder, {}, time);
+  const found = await after.findSubscription("mayfly", subscription.id);
+  const pulled = await after.pull("mayfly", subscription.id, 10);
+
+  assert.equal(found?.topic, rooms);
+  assert.deepEqual(
+    pulled.map((received) => [textOf(received), received.message.topic]),
+    [["mine", rooms]],
+  );
+  await after.close();
+});
+
 test("a removal that was cut short is known to the next process, which ends it", async () => {
   const folder = freshFolder();
   const time = new VirtualTime();

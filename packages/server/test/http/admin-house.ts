@@ -19,6 +19,7 @@ import { createPlaces } from "../../src/registry/places.ts";
 import { createRegistryService } from "../../src/registry/service.ts";
 import { createMemoryRegistryStore } from "../../src/store/memory/index.ts";
 import type { Backbone, TelemetryMessage } from "../../src/telemetry/backbone.ts";
+import { DeviceLog } from "../../src/telemetry/device-log.ts";
 import { DeviceRates } from "../../src/telemetry/device-rates.ts";
 
 export const startSeconds = 1_700_000_000;
@@ -117,6 +118,7 @@ export async function openAdminHouse(change: Partial<AdminApiPorts> = {}): Promi
     bridge,
     presence,
     rates: new DeviceRates(clock),
+    deviceLog: new DeviceLog(clock),
     clock,
     timers,
     sha256: nodeSha256,
