@@ -15,6 +15,11 @@ const key: KeyRecord = {
   fingerprint: "f",
   createdMs: 0,
 };
+const registryRecord: AdmissionRecord["registry"] = {
+  ...registry,
+  ...{ numId: "1", policy, mqttEnabled: true, httpEnabled: true, logLevel: "NONE" },
+  ...{ eventNotificationConfigs: [], stateNotificationTopic: "" },
+};
 const principal: DevicePrincipal = {
   registry,
   registryNumId: "1",
@@ -32,7 +37,7 @@ const principal: DevicePrincipal = {
   leniencies: [],
   gatewayAuthMethod: undefined,
   logLevel: "NONE",
-  routes: { eventNotificationConfigs: [], stateNotificationTopic: "" },
+  routes: registryRecord,
 };
 
 function recordWith(
@@ -40,17 +45,7 @@ function recordWith(
   changed: Partial<AdmissionRecord["registry"]> = {},
 ): AdmissionRecord {
   return {
-    registry: {
-      ...registry,
-      numId: "1",
-      policy,
-      mqttEnabled: true,
-      httpEnabled: true,
-      eventNotificationConfigs: [],
-      stateNotificationTopic: "",
-      logLevel: "NONE",
-      ...changed,
-    },
+    registry: { ...registryRecord, ...changed },
     device: {
       ...{ deviceId: "fern", numId: "2", blocked: false, keys: [key] },
       gatewayType: "GATEWAY_TYPE_UNSPECIFIED",
@@ -65,6 +60,16 @@ test("what did not change keeps its deadline", () => {
   const verdict = rejudge(principal, recordWith(), 2_000, "mqtt");
 
   assert.deepEqual(verdict, { kind: "keeps", principal });
+});
+
+test("where the registry sends messages, and what it logs, hold from then on", () => {
+  const changed = { stateNotificationTopic: "projects/mayfly/topics/states", logLevel: "DEBUG" } as const;
+
+  const verdict = rejudge(principal, recordWith({}, changed), 2_000, "mqtt");
+
+  assert.ok(verdict.kind === "keeps");
+  assert.equal(verdict.principal.routes.stateNotificationTopic, changed.stateNotificationTopic);
+  assert.equal(verdict.principal.logLevel, "DEBUG");
 });
 
 test("a shorter grace moves the deadline closer, a longer one does not move it away", () => {
