@@ -193,6 +193,10 @@ test("the device shows the gateway that spoke for it last, and when", async (t) 
 
   assert.equal(shown.body.gatewayConfig.lastAccessedGatewayId, "gateway-1");
   assert.ok(Date.parse(shown.body.gatewayConfig.lastAccessedGatewayTime) > Date.now() - 600_000);
+  const printed = await bridge.must(
+    ...["device", "show", "sensor-1", "--location", location, "--registry", registry],
+  );
+  assert.match(printed, /gateway: +gateway-1 spoke for it last, 20/);
 });
 
 test("a bound gateway is not deleted, and unbound it is", async (t) => {

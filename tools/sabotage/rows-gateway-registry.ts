@@ -87,10 +87,10 @@ export const gatewayRegistryRows: readonly Sabotage[] = [
   },
   {
     promise: "A list of a gateway's devices holds those bound to it, and no others.",
-    deed: "list the devices of every gateway",
+    deed: "list every device that is named, bound or not",
     file: reader,
-    find: "WHERE gateway_pk = ?4)",
-    replace: "WHERE gateway_pk >= ?4 - ?4)",
+    find: "if (associations.every((association) => association.has(device.numId)))",
+    replace: "if (associations.every((association) => association.has(device.numId) || filter.ids))",
     test: contract,
     name: "sqlite: lists hold the devices of a gateway, or the gateways of a device",
   },

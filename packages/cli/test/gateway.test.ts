@@ -37,6 +37,12 @@ test("a gateway's life: made, given devices, relieved of them, deleted", async (
     assert.deepEqual(shown, [{ id: "shed", gatewayConfig }]);
   });
 
+  await t.test("device show says of a gateway what it asks for", async () => {
+    const { stdout } = await run("device", "show", "shed", ...at);
+
+    assert.match(stdout, /gateway: +is one, ASSOCIATION_AND_DEVICE_AUTH_TOKEN/);
+  });
+
   await t.test("bind takes many devices, unbind some of them", async () => {
     await json("gateway", "bind", "shed", "tomato", "basil", "mint");
     const bound = await devicesOf("shed");

@@ -194,6 +194,7 @@ async function show(id: string, flags: RegistryCommandFlags): Promise<void> {
         ["presence", describePresence(details.presence)],
         ["session", describeSession(answer)],
         ["last event", device.lastEventTime],
+        ["gateway", describeGateway(device)],
         ["last error", device.lastErrorStatus?.message],
         ...describeRefusals(authentications, wallSeconds()).map((words) => ["refusal", words] as const),
         ["clock", clock === undefined ? undefined : describeClockBasis(clock)],
@@ -251,6 +252,15 @@ function describeSession(answer: SessionAnswer): string {
   const { session } = answer;
   const protocol = session.protocolVersion === 5 ? "MQTT 5.0" : "MQTT 3.1.1";
   return `connected since ${session.connectTime} by ${protocol} from ${session.remoteAddress}, key ${session.keyId}, until ${session.deadlineTime}`;
+}
+
+/** What a gateway asks for, or the gateway that spoke for the device last. */
+function describeGateway({ gatewayConfig = {} }: Device): string | undefined {
+  const { gatewayType, gatewayAuthMethod, lastAccessedGatewayId, lastAccessedGatewayTime } = gatewayConfig;
+  if (gatewayType === "GATEWAY") return `is one, ${gatewayAuthMethod ?? "no method: no device may attach"}`;
+  return lastAccessedGatewayId === undefined
+    ? undefined
+    : `${lastAccessedGatewayId} spoke for it last, ${lastAccessedGatewayTime ?? "at an unknown time"}`;
 }
 
 function keyCount(details: DeviceDetails): string {

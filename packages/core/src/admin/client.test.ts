@@ -53,6 +53,28 @@ test("authentication records are asked for with a limit, or all of them without"
   );
 });
 
+test("bindings name gateway and device, and a list asks for one side of them", async () => {
+  const { client, requests } = clientAnswering(200, "{}");
+
+  await client.bindDevice(at, "gw-1", "d-1");
+  await client.unbindDevice(at, "gw-1", "d-1");
+  await client.listDevices(at, { boundToGateway: "gw+1" });
+  await client.listDevices(at, { gatewaysOfDevice: "d-1" });
+  await client.listDevices(at, { gatewayType: "GATEWAY" });
+
+  const registry = "https://bridge:9443/v1/projects/mayfly/locations/lab/registries/a%2Bb%25~c";
+  assert.deepEqual(
+    requests.map(({ method, url, body }) => [method, url.replace(registry, ""), body].join(" ").trim()),
+    [
+      'POST :bindDeviceToGateway {"gatewayId":"gw-1","deviceId":"d-1"}',
+      'POST :unbindDeviceFromGateway {"gatewayId":"gw-1","deviceId":"d-1"}',
+      "GET /devices?gatewayListOptions.associationsGatewayId=gw%2B1",
+      "GET /devices?gatewayListOptions.associationsDeviceId=d-1",
+      "GET /devices?gatewayListOptions.gatewayType=GATEWAY",
+    ],
+  );
+});
+
 test("lists that are absent are empty", async () => {
   const { client } = clientAnswering(200, "{}");
 

@@ -48,6 +48,13 @@ interface CachedRegistry {
   readonly record: RegistryRecord;
 }
 
+/** The other side of one device's bindings. */
+interface Association {
+  /** Rows of devices, in order of their ids. */
+  list(after: string, max: number): readonly Row[];
+  has(numId: string): boolean;
+}
+
 interface PageRequest {
   readonly size: number;
   readonly token?: string;
@@ -159,35 +166,37 @@ export class RegistryReader {
     if (registry === undefined) throw new StoreError("not_found", `there is no registry ${keyOf(ref)}`);
     const size = pageSize(page);
     const after = page.token ?? "";
-    const gatewayPk = this.#findPkOf(ref, filter.boundToGateway);
-    const boundPk = this.#findPkOf(ref, filter.gatewaysOfDevice);
+    const associations = this.#associationsOf(ref, filter);
     if (filter.ids !== undefined) {
       const found = new Map<string, DeviceRecord>();
       for (const id of filter.ids) {
         const device = this.#readDevice(registry.pk, ref, id);
         if (device === undefined || device.deviceId <= after) continue;
         if (!matches(device, filter.gatewayType)) continue;
-        if (gatewayPk !== null && !this.#isBound(gatewayPk, this.#getDevicePk({ ...ref, device: id })))
-          continue;
-        if (boundPk !== null && !this.#isBound(this.#getDevicePk({ ...ref, device: id }), boundPk)) continue;
-        found.set(device.deviceId, device);
+        if (associations.every((association) => association.has(device.numId)))
+          found.set(device.deviceId, device);
       }
       const sorted = [...found.values()].sort((a, b) => (a.deviceId < b.deviceId ? -1 : 1));
       return pageOf(sorted.slice(0, size + 1), size, (device) => device.deviceId);
+    }
+    const [association, ...others] = associations;
+    if (association !== undefined) {
+      // Whoever is bound is of one type, and has no bindings of the other kind: this keeps all or none.
+      const listed = association
+        .list(after, size + 1)
+        .map((row) => deviceOfRow(row, ref))
+        .filter((device) => matches(device, filter.gatewayType))
+        .filter((device) => others.every((other) => other.has(device.numId)));
+      return pageOf(listed, size, (device) => device.deviceId);
     }
     const gatewayFilter = {
       GATEWAY: "AND d.gateway_type = 'GATEWAY'",
       NON_GATEWAY: "AND d.gateway_type <> 'GATEWAY'",
     };
     const rows = this.#all(
-      `${DEVICE_SELECT} WHERE d.registry_pk = ?1 AND d.device_id > ?2
-       ${filter.gatewayType === undefined ? "" : gatewayFilter[filter.gatewayType]}
-       ${gatewayPk === null ? "" : "AND d.pk IN (SELECT device_pk FROM gateway_binding WHERE gateway_pk = ?4)"}
-       ${boundPk === null ? "" : "AND d.pk IN (SELECT gateway_pk FROM gateway_binding WHERE device_pk = ?5)"}
-       ORDER BY d.device_id LIMIT ?3`,
+      `${DEVICE_SELECT} WHERE d.registry_pk = ? AND d.device_id > ?
+       ${filter.gatewayType === undefined ? "" : gatewayFilter[filter.gatewayType]} ORDER BY d.device_id LIMIT ?`,
       ...[registry.pk, after, size + 1],
-      ...(gatewayPk === null && boundPk === null ? [] : [gatewayPk]),
-      ...(boundPk === null ? [] : [boundPk]),
     );
     return pageOf(
       rows.map((row) => deviceOfRow(row, ref)),
@@ -276,14 +285,34 @@ export class RegistryReader {
     return row === undefined ? undefined : deviceOfRow(row, ref);
   }
 
-  /** @throws {StoreError} not_found */
-  #findPkOf(ref: RegistryRef, device: string | undefined): number | null {
-    return device === undefined ? null : this.#getDevicePk({ ...ref, device });
-  }
-
-  #isBound(gatewayPk: number, devicePk: number): boolean {
-    const sql = "SELECT 1 FROM gateway_binding WHERE gateway_pk = ? AND device_pk = ?";
-    return this.#get(sql, gatewayPk, devicePk) !== undefined;
+  /** What a filter asks about bindings. @throws {StoreError} not_found */
+  #associationsOf(ref: RegistryRef, filter: DeviceListFilter): readonly Association[] {
+    const sides = [
+      { own: "gateway_pk", other: "device_pk", device: filter.boundToGateway },
+      { own: "device_pk", other: "gateway_pk", device: filter.gatewaysOfDevice },
+    ] as const;
+    return sides.flatMap(({ own, other, device }) => {
+      if (device === undefined) return [];
+      const pk = this.#getDevicePk({ ...ref, device });
+      return {
+        // CROSS JOIN keeps the order of the loops: else SQLite walks over all devices of the registry. The page is
+        // chosen before its rows are read whole, since a sort copies their configs and states.
+        list: (after: string, max: number) =>
+          this.#all(
+            `${DEVICE_SELECT} WHERE d.pk IN (
+               SELECT bound.pk FROM gateway_binding b CROSS JOIN device bound ON bound.pk = b.${other}
+               WHERE b.${own} = ? AND bound.device_id > ? ORDER BY bound.device_id LIMIT ?)
+             ORDER BY d.device_id`,
+            ...[pk, after, max],
+          ),
+        has: (numId: string) =>
+          this.#get(
+            `SELECT 1 FROM device d CROSS JOIN gateway_binding b ON b.${other} = d.pk
+             WHERE d.num_id = ? AND b.${own} = ?`,
+            ...[numId, pk],
+          ) !== undefined,
+      };
+    });
   }
 
   #getDevicePk(ref: DeviceRef): number {
