@@ -6,7 +6,12 @@
  */
 import type { Admission, AdmissionOutcome, DevicePrincipal } from "../auth/admission.ts";
 import { principalOfNoToken } from "../auth/admission.ts";
-import { type AttachmentRefusal, type AttachmentVerdict, judgeAttachment } from "../auth/attachment.ts";
+import {
+  type AttachmentRefusal,
+  type AttachmentVerdict,
+  judgeAttachment,
+  needsDeviceToken,
+} from "../auth/attachment.ts";
 import type { AttachmentRecord, GatewayStore } from "../registry/gateway-store.ts";
 import type { LookUp } from "../registry/store.ts";
 import type { LinkFacts } from "./observer.ts";
@@ -38,6 +43,11 @@ export function judgeAttach(
   { gateway, device, token, link }: AttachTrialRequest,
   answer: (outcome: AttachOutcome) => void,
 ): void {
+  // Before anything is looked up: that it is missing says nothing of the device.
+  if (token === "" && needsDeviceToken(gateway.gatewayAuthMethod)) {
+    answer({ kind: "refused", because: "token_missing" });
+    return;
+  }
   const name = { ...gateway.registry, device };
   registry.lookUpAttachment(name, gateway.deviceId, (record) => {
     const verdict = judgeAttachment(gateway, record, undefined);

@@ -187,6 +187,22 @@ test("to a gateway an unknown, an unbound and a blocked device and a wrong key l
   assert.deepEqual(new Set(answers(gateway).map(([, code]) => code)), new Set([0x87]));
 });
 
+test("what an attach without a good token says does not tell which devices there are", async () => {
+  const house = await GatewayWorld.create({ method: "DEVICE_AUTH_TOKEN_ONLY" });
+  const gateway = house.listening(5);
+  const expired = new DeviceKey("stranger").token({ iat: startSeconds - 7200 });
+
+  for (const authorization of ["", expired]) {
+    for (const device of ["fern", "ghost"]) house.attach(gateway, 1, { device, authorization });
+  }
+  await house.world.time.advance(0);
+
+  const said = errorsOf(gateway).map(({ description }) => description);
+  assert.equal(said.length, 4);
+  assert.equal(said[0], said[1]);
+  assert.equal(said[2], said[3]);
+});
+
 test("a device's expired token is named, so that a gateway knows whose clock is wrong", async () => {
   const house = await GatewayWorld.create();
   const gateway = house.listening();

@@ -25,6 +25,7 @@ import type { EnginePorts } from "./bridge.ts";
 import { type DetachReason, detachReasonForBoth, statusOfDetachment } from "./detach-reason.ts";
 import type { Downlink } from "./downlink.ts";
 import type { DownlinkWindow } from "./downlink-window.ts";
+import { excessDescriptions, notAttached, refusalForGateway } from "./gateway-error-texts.ts";
 import {
   type ErrantPacket,
   type GatewayError,
@@ -369,7 +370,7 @@ export class Attachments implements AttachedHome {
     const gateway = this.#owner.principal;
     const named = token === undefined ? {} : { code: token.code };
     this.#services.ports.observer.attachRefused({ because, device, gateway, ...named, link: this.#link });
-    const { description, code } = refusalForGateway(because, token?.code);
+    const { description, code } = refusalForGateway(because, token);
     this.#tell({ type: "GATEWAY_ATTACHMENT_ERROR", description, device, packet });
     // PUBACK is for "attached"; 3.1.1 has no other.
     if (packet.packetIdentifier !== undefined && this.#owner.version === 5) {
@@ -394,58 +395,6 @@ export class Attachments implements AttachedHome {
   }
 }
 
-const excessDescriptions = {
-  payload_too_large: "The message is too large.",
-  rate_exceeded: "The device sends more than it may in a second.",
-} as const satisfies Partial<Record<SenderFailure, string>>;
-
 function errantOf({ topic, packetIdentifier }: PublishPacket): ErrantPacket {
   return { type: "PUBLISH", topic, packetIdentifier };
-}
-
-function notAttached(device: string, packet: ErrantPacket): GatewayError {
-  const description = `The specified device with ID '${device}' is not attached to the gateway.`;
-  return { type: "GATEWAY_DEVICE_NOT_FOUND", description, device, packet };
-}
-
-/**
- * What a gateway may know of why a device was not attached. Of the device it hears no more than a stranger: whether it
- * exists, is blocked or has another key looks the same, but for the clock's faults.
- */
-function refusalForGateway(
-  because: AttachRefusal,
-  token: string | undefined,
-): { readonly description: string; readonly code: number } {
-  switch (because) {
-    case "attach_malformed":
-      return {
-        description: "The payload of an attach is empty, or a JSON object with a text 'authorization'.",
-        code: reasonCode.payloadFormatInvalid,
-      };
-    case "too_many_attached":
-      return { description: "As many devices as may be are attached.", code: reasonCode.quotaExceeded };
-    case "attaches_too_often":
-      return { description: "The gateway attaches too often.", code: reasonCode.quotaExceeded };
-    case "registry_unavailable":
-    case "attach_timeout":
-      return { description: "The registry cannot be read now.", code: reasonCode.unspecifiedError };
-    case "method_unspecified":
-    case "not_gateway":
-      return { description: "No device may attach to this gateway.", code: reasonCode.notAuthorized };
-    case "association_alone_refused":
-      return {
-        description: "The registry takes no device that shows no token.",
-        code: reasonCode.notAuthorized,
-      };
-    case "token_missing":
-      return {
-        description: "The device's authorization token is missing.",
-        code: reasonCode.notAuthorized,
-      };
-    case "token_refused":
-      if (token === "token_expired" || token === "token_from_future") {
-        return { description: `The device is not authorized: ${token}.`, code: reasonCode.notAuthorized };
-      }
-  }
-  return { description: "The device is not authorized to attach.", code: reasonCode.notAuthorized };
 }
