@@ -57,6 +57,11 @@ for (const [sentence, text, canonical] of [
     `GET http://o?b HTTP/1.1\r\n${host}\r\n`,
     `GET /?b HTTP/1.1\r\n${host}\r\n`,
   ],
+  [
+    "a URL as host",
+    "GET /a HTTP/1.1\r\nHost: https://x/y\r\n\r\n",
+    "GET /a HTTP/1.1\r\nHost: https://x/y\r\n\r\n",
+  ],
   ["HTTP/1.0 without a host", "GET /a HTTP/1.0\r\n\r\n", "GET /a HTTP/1.0\r\n\r\n"],
   [
     "an upgrade, by leaving it out",
@@ -116,6 +121,7 @@ for (const [because, text] of [
   ["header_repeated", post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n")],
   ["host", "GET /a HTTP/1.1\r\n\r\n"],
   ["host", "GET /a HTTP/1.1\r\nHost: a, b\r\n\r\n"],
+  ["host", "GET /a HTTP/1.1\r\nHost: a b\r\n\r\n"],
   ["expectation", post("Expect: 200-ok\r\n")],
   ["framing_twice", post("Content-Length: 2\r\nTransfer-Encoding: chunked\r\n")],
   ["framing_twice", post("Transfer-Encoding: identity\r\nContent-Length: 2\r\n")],
