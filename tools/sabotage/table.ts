@@ -1,3 +1,4 @@
+import { httpBridgeSabotages } from "./rows-http-bridge.ts";
 import { interleavingRows } from "./rows-interleavings.ts";
 
 /**
@@ -685,4 +686,5 @@ export const sabotages: readonly Sabotage[] = [
   ...xsSabotages,
   ...faultSabotages,
   ...restSabotages,
+  ...httpBridgeSabotages,
 ];

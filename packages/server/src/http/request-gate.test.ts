@@ -158,7 +158,7 @@ for (const [because, text] of [
     chunked(`${limits.bodyBytesMax.toString(16)}\r\n${"a".repeat(limits.bodyBytesMax)}\r\n1\r\n`),
   ],
 ] as const) {
-  test(`the gate refuses ${JSON.stringify(text.slice(0, 90))} as ${because}`, () => {
+  test(`refused as ${because}: ${JSON.stringify(text.slice(0, 90))}`, () => {
     assert.equal(feed(text).refused, because);
     assert.equal(feed(text, [1]).refused, because);
   });
