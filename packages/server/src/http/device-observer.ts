@@ -6,6 +6,7 @@
  */
 import type { DeviceName } from "@mayfly/core";
 import type { Authenticity, TokenErrorCode } from "@mayfly/core/token";
+import type { GateRefusal } from "./gate-refusal.ts";
 
 export const deviceCalls = ["publishEvent", "setState", "config"] as const;
 export type DeviceCall = (typeof deviceCalls)[number];
@@ -15,7 +16,9 @@ export type RequestRefusal =
   | TokenErrorCode
   | "bridge_disabled"
   | "registry_unavailable"
-  | "authorization_missing";
+  | "authorization_missing"
+  /** It is no HTTP that is understood here, or came too slowly; there is no device's name then. */
+  | GateRefusal;
 
 export interface DeviceApiObserver {
   /** A call is answered, refused ones too. `httpStatus` 200 of an event or state means durable. */
