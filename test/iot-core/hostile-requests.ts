@@ -427,7 +427,11 @@ const targets: readonly HostileRequest[] = [
   { says: "no host", bytes: (p) => sized(p, p.json).replace(host, ""), ...refused },
   { says: "two hosts", bytes: (p) => sized(p, p.json, host), ...refused },
   { says: "a list of hosts", bytes: (p) => sized(p, p.json).replace(host, "Host: a, b\r\n"), ...refused },
-  { says: "a host with a path", bytes: (p) => sized(p, p.json).replace(host, "Host: a/b\r\n"), ...refused },
+  {
+    says: "a URL as host, as firmware has been seen to send",
+    bytes: (p) => sized(p, p.json).replace(host, "Host: https://a/b\r\n"),
+    ...stored,
+  },
   {
     says: "a foreign host",
     bytes: (p) => sized(p, p.json).replace(host, "Host: other.example\r\n"),

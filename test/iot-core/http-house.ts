@@ -4,7 +4,9 @@
  *
  * Left to others: what is written (`hostile-requests.ts`) and what it means.
  */
-import { readFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { connect, type TLSSocket } from "node:tls";
 import { BridgeProcess, location, project, registry } from "../process/bridge-process.ts";
 
@@ -16,6 +18,14 @@ export interface RawAnswer {
   /** Status line and header lines. */
   readonly head: string;
   readonly body: string;
+}
+
+export interface CurlAnswer {
+  readonly status: number;
+  /** Of the body, as curl counted them. */
+  readonly bytes: number;
+  readonly body: string;
+  readonly stderr: string;
 }
 
 export class HttpHouse {
@@ -50,6 +60,45 @@ export class HttpHouse {
       `POST ${this.path(device)}:publishEvent HTTP/1.1\r\nHost: localhost\r\n` +
       `Authorization: Bearer ${this.token(device)}\r\nContent-Length: ${body.length}\r\n\r\n${body}`
     );
+  }
+
+  /** curl against the device bridge. The token is in a file: a command line is everybody's to read. */
+  curl(device: string, suffix: string, ...flags: readonly string[]): Promise<CurlAnswer> {
+    const config = join(this.bridge.folder, "curl.conf");
+    writeFileSync(config, `header = "authorization: Bearer ${this.token(device)}"\n`);
+    return this.curlUrl(
+      `${this.bridge.endpoints.deviceHttps}${this.path(device)}${suffix}`,
+      "-K",
+      config,
+      ...flags,
+    );
+  }
+
+  /** curl with whatever flags, without a token. */
+  curlUrl(url: string, ...flags: readonly string[]): Promise<CurlAnswer> {
+    const { ca } = this.bridge.endpoints;
+    const fixed = ["-s", "-S", "--max-time", "20", "--cacert", ca, "-w", "\n%{http_code} %{size_download}"];
+    return new Promise((resolve, reject) => {
+      execFile("curl", [...fixed, ...flags, url], (error, stdout, stderr) => {
+        const end = stdout.lastIndexOf("\n");
+        const [status = "", bytes = ""] = stdout.slice(end + 1).split(" ");
+        if (error === null)
+          resolve({ status: Number(status), bytes: Number(bytes), body: stdout.slice(0, end), stderr });
+        else reject(error);
+      });
+    });
+  }
+
+  /** A call of the admin API. @returns the parsed answer, which must be 200. */
+  async admin(method: string, path: string, body?: unknown): Promise<Readonly<Record<string, unknown>>> {
+    const { admin, adminToken } = this.bridge.endpoints;
+    const config = join(this.bridge.folder, "curl-admin.conf");
+    writeFileSync(config, `header = "authorization: Bearer ${readFileSync(adminToken, "utf8").trim()}"\n`);
+    const data = body === undefined ? [] : ["-d", JSON.stringify(body)];
+    const answer = await this.curlUrl(`${admin}${path}`, "-K", config, "-X", method, ...data);
+    if (answer.status !== 200)
+      throw new Error(`${method} ${path} was answered ${answer.status}: ${answer.body}`);
+    return JSON.parse(answer.body) as Readonly<Record<string, unknown>>;
   }
 
   async setConfig(device: string, text: string): Promise<void> {

@@ -1,4 +1,5 @@
 import { gatewayRegistryRows } from "./rows-gateway-registry.ts";
+import { httpBridgeSabotages } from "./rows-http-bridge.ts";
 import { interleavingRows } from "./rows-interleavings.ts";
 
 /**
@@ -697,4 +698,5 @@ export const sabotages: readonly Sabotage[] = [
   ...gatewayMqttRows,
   ...presenceSabotages,
   ...deliveryRows,
+  ...httpBridgeSabotages,
 ];

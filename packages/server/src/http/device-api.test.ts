@@ -373,7 +373,14 @@ test("a body that is not UTF-8 is no JSON", async () => {
 });
 
 async function sendRaw(text: string): Promise<string> {
-  const { api } = await openDeviceHouse();
+  return (await sendRawTold(text)).answer;
+}
+
+/** With what the observer was told. */
+async function sendRawTold(
+  text: string,
+): Promise<{ readonly answer: string; readonly told: readonly string[] }> {
+  const { api, told } = await openDeviceHouse();
   await api.listen({ host: "127.0.0.1", port: 0 });
   const socket = connect((api.server.address() as AddressInfo).port, "127.0.0.1");
   socket.write(text);
@@ -382,8 +389,15 @@ async function sendRaw(text: string): Promise<string> {
   await Promise.race([once(socket, "close"), once(socket, "data")]);
   socket.destroy();
   await api.close();
-  return Buffer.concat(chunks).toString();
+  return { answer: Buffer.concat(chunks).toString(), told };
 }
+
+test("a request the gate refuses is told to the operator by its reason, with the address", async () => {
+  const { answer, told } = await sendRawTold("GET / HTTP/1.1\r\nHost: x\r\na : b\r\n\r\n");
+
+  assert.match(answer, /^HTTP\/1\.1 400 Bad Request\r\n/);
+  assert.deepEqual(told, ["refused header_name   127.0.0.1"]);
+});
 
 test("sloppy firmware is understood: two blanks, bare line feeds, a stray header, blank lines after the body", async () => {
   const body = '{"binary_data": "aGk="}';

@@ -107,6 +107,7 @@ export function createDeviceApi(ports: DeviceApiPorts, options: DeviceApiOptions
     limits: { headBytesMax: DEVICE_HEADER_BYTES_MAX, bodyBytesMax: DEVICE_BODY_BYTES_MAX },
     timers: ports.timers,
     formatRefusal: (refusal) => formatLastAnswer(apiErrorOf(refusal), prettyJson),
+    onRefused: (because, remoteAddress) => ports.observer.requestRefused({ because, remoteAddress }),
   });
 
   const principals = new WeakMap<object, DevicePrincipal>();

@@ -8,6 +8,7 @@
 import type { DeviceName } from "@mayfly/core";
 import type { Authenticity, TokenErrorCode } from "@mayfly/core/token";
 import type { SpeakerRefusal } from "./device-gateway.ts";
+import type { GateRefusal } from "./gate-refusal.ts";
 
 export const deviceCalls = ["publishEvent", "setState", "config"] as const;
 export type DeviceCall = (typeof deviceCalls)[number];
@@ -19,6 +20,8 @@ export type RequestRefusal =
   | "registry_unavailable"
   | "authorization_missing"
   | SpeakerRefusal;
+  /** It is no HTTP that is understood here, or came too slowly; there is no device's name then. */
+  | GateRefusal;
 
 export interface DeviceApiObserver {
   /** A call is answered, refused ones too. `httpStatus` 200 of an event or state means durable. */

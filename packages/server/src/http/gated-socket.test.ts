@@ -72,6 +72,7 @@ function openLine({ isAnswering }: { readonly isAnswering: boolean }): Line {
     limits: { headBytesMax: 2_048, bodyBytesMax: 1_024 },
     timers,
     formatRefusal: (refusal) => `refused ${refusal}`,
+    onRefused: () => undefined,
   });
   const [client, socket] = duplexPair();
   server.emit("connection", socket);

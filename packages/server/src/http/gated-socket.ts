@@ -39,6 +39,7 @@ export interface GatedSocketOptions {
   readonly timers: Timers;
   /** The whole answer to a request that does not pass, as bytes of HTTP. */
   readonly formatRefusal: (refusal: GateRefusal) => string;
+  readonly onRefused: (refusal: GateRefusal, remoteAddress: string) => void;
 }
 
 type Phase = "first" | "idle" | "head" | "body" | "answer" | "linger";
@@ -193,6 +194,7 @@ export class GatedSocket extends Duplex {
   #refuse(refusal: GateRefusal): void {
     this.#linger();
     this.#isRefused = true;
+    this.#options.onRefused(refusal, this.remoteAddress ?? "");
     this.#socket.end(this.#isAnswerBegun ? undefined : this.#options.formatRefusal(refusal));
     this.destroy();
   }
