@@ -78,6 +78,10 @@ export class HostileHouse {
     return this.#ca;
   }
 
+  get httpPort(): number {
+    return Number(new URL(this.bridge.endpoints.deviceHttps).port);
+  }
+
   /** Starts the bridge with that many devices in a strict registry, and the witnesses. */
   async open(devices: number): Promise<void> {
     await this.bridge.start();
