@@ -3,13 +3,14 @@
  *
  * Two witnesses watch throughout. An honest device on a connection of its own publishes at QoS 1 every 100 ms: the
  * longest wait for a PUBACK is what the attack cost it. And the memory of the process is read from /proc. When all is
- * over the bridge must be the same process, and its gauges back to zero: nothing of a stranger is kept.
+ * over the bridge must be the same process, its gauges back to zero, and no socket open: nothing of a stranger is kept.
  *
  * Left to others: what is sent (`hostile-connects.ts`, `hostile-packets.ts`, `hostile-token-table.ts`).
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { setTimeout as pause } from "node:timers/promises";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { BridgeProcess } from "../process/bridge-process.ts";
 import { Fleet, type FleetDevice, signToken } from "../process/fleet.ts";
@@ -61,6 +62,7 @@ export class HostileHouse {
   #devices: readonly FleetDevice[] = [];
   #ca = "";
   #baseBytes = 0;
+  #baseSockets = 0;
   #peakBytes = 0;
   #watch: NodeJS.Timeout | undefined;
 
@@ -88,6 +90,7 @@ export class HostileHouse {
     await this.bridge.createRegistry();
     this.#ca = readFileSync(this.bridge.endpoints.ca, "utf8");
     this.#fleet = new Fleet(this.bridge);
+    this.#baseSockets = this.#sockets();
     const [honest, ...others] = await this.#fleet.register(devices + 1);
     assert.ok(honest);
     this.#devices = others;
@@ -124,6 +127,8 @@ export class HostileHouse {
     );
     assert.ok(grownBytes <= grownBytesMax, `the process grew: ${JSON.stringify(verdict)}`);
     await this.#everybodyGone();
+    this.fleet.close();
+    await this.#socketsGone();
     return verdict;
   }
 
@@ -146,12 +151,35 @@ export class HostileHouse {
     }
   }
 
+  /** What TLS or HTTP still hold is in no gauge, yet the process has it open. */
+  async #socketsGone(): Promise<void> {
+    const until = performance.now() + idleWithinMillis;
+    while (this.#sockets() > this.#baseSockets) {
+      assert.ok(performance.now() < until, `${this.#sockets()} sockets, and ${this.#baseSockets} at first`);
+      await pause(100);
+    }
+  }
+
+  #sockets(): number {
+    const folder = `/proc/${this.bridge.endpoints.pid}/fd`;
+    return readdirSync(folder).filter((name) => linkOf(`${folder}/${name}`).startsWith("socket:")).length;
+  }
+
   /** Resident memory of the process that was started; no other process has taken its place. */
   #residentBytes(): number {
     const status = readFileSync(`/proc/${this.bridge.endpoints.pid}/status`, "utf8");
     const [, kibibytes] = /^VmRSS:\s+(\d+) kB$/m.exec(status) ?? [];
     assert.ok(kibibytes, "the process of the bridge is gone");
     return Number(kibibytes) * 1024;
+  }
+}
+
+/** A descriptor may be closed while it is looked at. */
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return "";
   }
 }
 
