@@ -273,7 +273,7 @@ test("hostile sockets are gone when their bound is over", {
     t.test("who floods PINGREQs and does not read the answers is cut once 2 MiB of them wait", async () => {
       const { socket } = await connected(7);
       socket.pause();
-      const pings = Buffer.alloc(64 * 1024, pingreqPacket);
+      const pings = Buffer.alloc(512 * 1024, pingreqPacket);
       let sentBytes = 0;
       while (isHeldByBridge(socket) && sentBytes < unreadBytesMax) {
         const isTaken = new Promise((resolve) => socket.write(pings, resolve));
