@@ -210,6 +210,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         intake: bridge.intake,
         registry: store,
         clock,
+        timers: systemTimers,
         observer,
         timeAnswerer: signedTime.answerer,
         onInternalError,

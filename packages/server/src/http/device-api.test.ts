@@ -10,6 +10,7 @@ import {
   lab,
   openAdminHouse,
   startSeconds,
+  timers,
 } from "../../test/http/admin-house.ts";
 import { createAdmission } from "../auth/admission.ts";
 import { createNodeKeyVerifier } from "../host/node-key-verifier.ts";
@@ -49,6 +50,7 @@ async function openDeviceHouse(intake?: Intake): Promise<DeviceHouse> {
     intake: intake ?? createIntake({ clock, registry: store, backbone }),
     registry: store,
     clock,
+    timers,
     observer: {
       requestAnswered: ({ call, httpStatus }) => told.push(`${call} ${httpStatus}`),
       requestRefused: ({ because, deviceName, authenticity, remoteAddress }) =>
@@ -328,6 +330,45 @@ test("each call is told by what came of it, and each refusal by its reason, once
     "refused registry_unavailable sensor-1  127.0.0.1",
     "config 503",
   ]);
+});
+
+test("a local version given twice, in either spelling, is INVALID_ARGUMENT", async () => {
+  const { call } = await openDeviceHouse();
+
+  for (const query of ["localVersion=1&localVersion=2", "localVersion=1&local_version=1"]) {
+    const answer = await call("GET", `${device}/config?${query}`);
+    assert.deepEqual([answer.statusCode, answer.json().error.status], [400, "INVALID_ARGUMENT"]);
+  }
+});
+
+test("the beta's path is the same API", async () => {
+  const { call } = await openDeviceHouse();
+  const beta = device.replace("/v1/", "/v1beta1/");
+
+  const answers = [
+    await call("POST", `${beta}:publishEvent`, { binaryData: "b24=" }),
+    await call("POST", `${beta}:setState`, { state: { binaryData: "b24=" } }),
+    await call("GET", `${beta}/config`),
+    await call("GET", `${beta}/config`, undefined, null),
+  ];
+
+  assert.deepEqual(
+    answers.map(({ statusCode }) => statusCode),
+    [200, 200, 200, 401],
+  );
+});
+
+test("a body that is not UTF-8 is no JSON", async () => {
+  const { api } = await openDeviceHouse();
+
+  const answer = await api.inject({
+    method: "POST",
+    url: `${device}:publishEvent`,
+    headers: { authorization: `Bearer ${mintToken()}` },
+    payload: Buffer.from('{"messageId": "\xff"}', "latin1"),
+  });
+
+  assert.deepEqual([answer.statusCode, answer.json().error.status], [400, "INVALID_ARGUMENT"]);
 });
 
 async function sendRaw(text: string): Promise<string> {

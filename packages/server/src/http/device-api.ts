@@ -1,8 +1,8 @@
 /**
  * The device HTTPS API, as Cloud IoT Core's HTTP bridge spoke: publishEvent, setState, config.
  *
- * HTTP/1.1 only and tolerant of what firmware in the field sends (bare line feeds, two blanks, both spellings,
- * both base64 alphabets); answers are printed one member a line because some firmware reads them line by line.
+ * HTTP/1.1 only and tolerant of what firmware in the field sends (bare line feeds and two blanks by the gate
+ * before the parser, `gated-socket.ts`; both spellings, both base64 alphabets); answers are printed one member a line because some firmware reads them line by line.
  * The token is judged before the body is read, by the same admission as MQTT, and every refusal looks the
  * same. 200 means durable. No admin route exists here. Signed time (`time-route.ts`) is the one thing given to
  * whoever asks.
@@ -14,6 +14,7 @@ import {
   type DeviceName,
   isEventSubfolder,
   parseDeviceName,
+  type Timers,
   utf8Length,
 } from "@mayfly/core";
 import { refusalOnWire, TokenError } from "@mayfly/core/token";
@@ -31,9 +32,12 @@ import {
   addRoutes,
   answerErrors,
   commonOptions,
+  formatLastAnswer,
   type OnInternalError,
   takeJsonBodies,
 } from "./fastify-app.ts";
+import { apiErrorOf } from "./gate-refusal.ts";
+import { gateConnections } from "./gated-socket.ts";
 import { findObject, integerOf, type JsonFields, readBytes, readObject, readString } from "./json-fields.ts";
 import type { Route } from "./route.ts";
 import { addTimeRoute } from "./time-route.ts";
@@ -54,6 +58,7 @@ export interface DeviceApiPorts {
   readonly intake: Intake;
   readonly registry: Pick<RegistryStore, "lookUpConfig" | "recordActivity">;
   readonly clock: Clock;
+  readonly timers: Timers;
   readonly observer: DeviceApiObserver;
   readonly timeAnswerer: TimeAnswerer;
   readonly onInternalError: OnInternalError;
@@ -64,12 +69,15 @@ export interface DeviceApiOptions {
   readonly tls?: TlsOptions;
 }
 
-const devicePath = "/v1/projects/{project}/locations/{location}/registries/{registry}/devices/{device}";
+/** Firmware of 2017 speaks to the beta's path; the calls are the same. */
+const versions = ["v1", "v1beta1"] as const;
+const devicePath = "projects/{project}/locations/{location}/registries/{registry}/devices/{device}";
 
 /** @returns A Fastify app that is not listening yet. */
 export function createDeviceApi(ports: DeviceApiPorts, options: DeviceApiOptions = {}): FastifyInstance {
   const common = commonOptions(DEVICE_BODY_BYTES_MAX, prettyJson);
-  const http = { insecureHTTPParser: true, maxHeaderSize: DEVICE_HEADER_BYTES_MAX };
+  // Strict: the gate before it forgives what firmware needs, and nothing else.
+  const http = { insecureHTTPParser: false, maxHeaderSize: 2 * DEVICE_HEADER_BYTES_MAX };
   // Fastify types each kind of server apart; what is used of the app here and outside is the same in all.
   const app = (options.tls === undefined
     ? fastify({ ...common, http })
@@ -79,20 +87,14 @@ export function createDeviceApi(ports: DeviceApiPorts, options: DeviceApiOptions
       })) as unknown as FastifyInstance;
 
   app.server.maxConnections = DEVICE_CONNECTIONS_MAX;
+  gateConnections(app.server, {
+    limits: { headBytesMax: DEVICE_HEADER_BYTES_MAX, bodyBytesMax: DEVICE_BODY_BYTES_MAX },
+    timers: ports.timers,
+    formatRefusal: (refusal) => formatLastAnswer(apiErrorOf(refusal), prettyJson),
+  });
 
   const principals = new WeakMap<object, DevicePrincipal>();
-  app.addHook("onRequest", async (request, reply) => {
-    // The tolerant parser takes both framings; whichever it chose, somebody else could have chosen the other.
-    if (
-      request.headers["transfer-encoding"] !== undefined &&
-      request.headers["content-length"] !== undefined
-    ) {
-      reply.header("connection", "close");
-      throw new ApiError(
-        "INVALID_ARGUMENT",
-        "Transfer-Encoding and Content-Length must not be sent together.",
-      );
-    }
+  app.addHook("onRequest", async (request) => {
     if (!request.is404 && request.routeOptions.config.permission === "device")
       principals.set(request, await admit(request));
   });
@@ -157,12 +159,17 @@ export function createDeviceApi(ports: DeviceApiPorts, options: DeviceApiOptions
 
   takeJsonBodies(app);
   answerErrors(app, prettyJson, ports.onInternalError);
-  addRoutes(app, deviceApiRoutes(ports, principalOf), prettyJson);
+  addRoutes(
+    app,
+    versions.flatMap((version) => deviceApiRoutes(`/${version}/${devicePath}`, ports, principalOf)),
+    prettyJson,
+  );
   addTimeRoute(app, ports.timeAnswerer, prettyJson);
   return app;
 }
 
 function deviceApiRoutes(
+  path: string,
   ports: DeviceApiPorts,
   principalOf: (request: FastifyRequest) => DevicePrincipal,
 ): readonly Route[] {
@@ -175,7 +182,7 @@ function deviceApiRoutes(
   return [
     {
       method: "POST",
-      path: `${devicePath}:publishEvent`,
+      path: `${path}:publishEvent`,
       permission: "device",
       async handle(call) {
         const principal = principalOf(call.request);
@@ -204,7 +211,7 @@ function deviceApiRoutes(
     },
     {
       method: "POST",
-      path: `${devicePath}:setState`,
+      path: `${path}:setState`,
       permission: "device",
       async handle(call) {
         const principal = principalOf(call.request);
@@ -220,11 +227,12 @@ function deviceApiRoutes(
     },
     {
       method: "GET",
-      path: `${devicePath}/config`,
+      path: `${path}/config`,
       permission: "device",
       async handle(call) {
         const principal = principalOf(call.request);
-        const text = call.query("localVersion") ?? "";
+        const [text = "", ...more] = call.queryAll("localVersion");
+        if (more.length > 0) throw invalidField("local_version", "The local_version is given twice.");
         const localVersion = text === "" ? 0 : integerOf(text);
         if (!Number.isSafeInteger(localVersion) || localVersion < 0) {
           throw invalidField("local_version", "Invalid value at 'local_version' (TYPE_INT64).");
