@@ -16,6 +16,8 @@ export const registry = "plant";
 
 export interface Endpoints {
   readonly mqtts: string;
+  /** Its further ports. */
+  readonly mqttsFurther: readonly string[];
   readonly deviceHttps: string;
   /** `host:port` of signed time, UDP. */
   readonly time: string;

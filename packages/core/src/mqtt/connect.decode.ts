@@ -41,7 +41,7 @@ export function decodeProtocolVersion(reader: WireReader): ProtocolVersion {
 /** Reads on where {@link decodeProtocolVersion} stopped. @throws {MqttError} */
 export function decodeConnect(reader: WireReader, protocolVersion: ProtocolVersion): ConnectPacket {
   const flags = reader.byte();
-  checkFlags(flags, protocolVersion);
+  checkFlags(flags);
   const keepAlive = reader.twoByteInteger();
   const properties = protocolVersion === 5 ? decodeProperties(reader, packetType.connect) : undefined;
   if (properties?.authenticationData !== undefined && properties.authenticationMethod === undefined) {
@@ -72,16 +72,17 @@ function isMqtt(name: Uint8Array): boolean {
   return name.length === 4 && name[0] === 0x4d && name[1] === 0x51 && name[2] === 0x54 && name[3] === 0x54;
 }
 
-function checkFlags(flags: number, protocolVersion: ProtocolVersion): void {
+/**
+ * A Password without a User Name is taken in 3.1.1 too: MQTT-3.1.2-22 forbids it there, 5.0 dropped the rule, and
+ * firmware of Cloud IoT Core, to which the User Name meant nothing, may leave it out.
+ */
+function checkFlags(flags: number): void {
   if ((flags & flag.reserved) !== 0) throw malformed("the reserved Connect Flag is set"); // MQTT-3.1.2-3
   if ((flags & flag.will) === 0) {
     // MQTT-3.1.2-11 and -13; 3.1.1: MQTT-3.1.2-13 and -15.
     if ((flags & 0x38) !== 0) throw malformed("Will QoS or Will Retain without the Will Flag", { flags });
   } else if ((flags & 0x18) === 0x18) {
     throw malformed("Will QoS 3"); // MQTT-3.1.2-12
-  }
-  if (protocolVersion === 4 && (flags & (flag.userName | flag.password)) === flag.password) {
-    throw malformed("a Password without a User Name"); // 3.1.1 MQTT-3.1.2-22
   }
 }
 

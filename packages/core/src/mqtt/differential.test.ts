@@ -280,7 +280,6 @@ const laxerThere: readonly (readonly [
 ])[] = [
   ["§3.1.2.2: level 0x84 is no version (a bridge's habit)", "client", 4, "100d00044d5154548402003c000163"],
   ["MQTT 3.1 is not spoken here", "client", 4, "100f00064d51497364700302003c000163"],
-  ["MQTT-3.1.2-22 (3.1.1): Password without User Name", "client", 4, "101000044d5154540442003c000163000170"],
   ["MQTT-3.1.2-12: Will QoS 3", "client", 4, "101200044d515454041e003c0001630001740000"],
   ["MQTT-4.7.0-1: wildcard in a Will Topic", "client", 4, "101200044d5154540406003c0001630001230000"],
   ["§3.1.3: bytes after the last field of CONNECT", "client", 4, "100e00044d5154540402003c00016300"],
