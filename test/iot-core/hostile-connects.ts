@@ -199,7 +199,11 @@ function connectOf(version: 4 | 5, text: string): Buffer {
 }
 
 const in311: readonly InOne[] = [
-  ["a Password without a User Name [3.1.1 MQTT-3.1.2-22]", connect("42", "00 01 'c' 00 01 'p'"), ended],
+  [
+    "a Password without a User Name (compatibility.md: taken), and no device's path",
+    connect("42", "00 01 'c' 00 01 'p'"),
+    "CONNACK 0x02, closed",
+  ],
   ["MQTT 3.1, as MQIsdp (§3.1.2.2)", packet("10", "00 06 'MQIsdp' 03 02 00 3c 00 01 'c'"), otherVersion],
   ...["00", "01", "02", "03", "06", "7f", "83", "84", "85", "ff"].map(
     (level): InOne => [

@@ -38,8 +38,8 @@ export interface TokenRow {
   readonly token: (victim: Victim) => string | Buffer;
   readonly strict: Verdict;
   readonly iotCore: Verdict;
-  /** Where HTTP cannot carry such a token: the verdict on what it makes of it. */
-  readonly http?: Verdict;
+  /** Where HTTP cannot carry such a token: the verdict on what it makes of it, or 400 for a request that is none. */
+  readonly http?: Verdict | "bad request";
   readonly standing?: Standing;
 }
 
@@ -569,7 +569,6 @@ const compact: readonly TokenRow[] = [
     ["two dots for one", (token) => token.replace(".", "..")],
     ["no header", (token) => `.${parts(token).slice(1).join(".")}`],
     ["an empty payload", (token) => token.replace(/\..*\./, "..")],
-    ["U+0000 behind", (token) => `${token}\u0000`],
     ["a blank within", (token) => token.replace(".", " .")],
     ["quotes around it", (token) => `"${token}"`],
     ["dots written %2E", (token) => token.replaceAll(".", "%2E")],
@@ -584,7 +583,6 @@ const compact: readonly TokenRow[] = [
     ["a letter from elsewhere in the payload", (token) => token.replace(/\.(.)/, ".а")],
     ["a soft hyphen within", (token) => token.replace(".", "\u00ad.")],
     ["a byte order mark before", (token) => `\ufeff${token}`],
-    ["bytes that are no text", () => Buffer.from("ff00fe01".repeat(20).replaceAll("00", "80"), "hex")],
     ["a question mark for a letter", (token) => `?${token.slice(1)}`],
     ["an asterisk", () => "*"],
     ["eight thousand dots", () => ".".repeat(8_000)],
@@ -622,6 +620,16 @@ const compact: readonly TokenRow[] = [
     what: "a line feed and a header of one's own behind",
     token: (victim) => `${makeToken(victim, { key: strangers.p256.privateKey })}\r\nX-Admin: yes`,
     ...{ strict: "token_malformed", iotCore: "token_malformed", http: "token_signature_invalid" },
+  },
+  {
+    what: "U+0000 behind",
+    token: (victim) => `${makeToken(victim)}\u0000`,
+    ...{ strict: "token_malformed", iotCore: "token_malformed", http: "bad request" },
+  },
+  {
+    what: "bytes that are no text",
+    token: () => Buffer.from("ff01fe80".repeat(20), "hex"),
+    ...{ strict: "token_malformed", iotCore: "token_malformed", http: "bad request" },
   },
   ...rewritten("token_too_large", [
     ["8 KiB and one more", (_, victim) => ofLength(victim, 8_193)],

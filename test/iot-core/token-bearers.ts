@@ -65,6 +65,6 @@ export async function showToHttp(
   const status = /^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1] ?? `nothing of HTTP: ${answer.slice(0, 20)}`;
   const named = /^mayfly-refusal: (.*)\r$/im.exec(answer)?.[1] ?? "";
   const text = answer.slice(answer.indexOf("\r\n\r\n"));
-  const outcomes: Readonly<Record<string, string>> = { 200: "accepted", 403: "refused" };
+  const outcomes: Readonly<Record<string, string>> = { 200: "accepted", 400: "bad request", 403: "refused" };
   return { outcome: outcomes[status] ?? status, named, text };
 }
