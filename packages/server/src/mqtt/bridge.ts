@@ -27,6 +27,7 @@ import {
   drainedAtOnce,
   drainPauseMillis,
   drainSpreadMillisMax,
+  leftOverPerTurnMax,
   rejudgedPerTurnMax,
   unauthenticatedMaxDefault,
 } from "./limits.ts";
@@ -190,6 +191,7 @@ class MqttBridge implements Bridge, ConnectionHost {
   readonly #toRejudge = new Set<Connection>();
   #isRejudging = false;
   readonly #toRederive: InTurns<Connection>;
+  readonly #toGoOn: InTurns<Connection>;
   #admitted = 0;
   #isTaking = true;
 
@@ -204,6 +206,7 @@ class MqttBridge implements Bridge, ConnectionHost {
     this.load = new Load(ports.timers);
     this.admissionQueue = new AdmissionQueue(ports.timers);
     this.#toRederive = new InTurns(ports.timers, rejudgedPerTurnMax, ({ live }) => live?.rederive());
+    this.#toGoOn = new InTurns(ports.timers, leftOverPerTurnMax, (connection) => connection.goOn());
     this.#stopListening = ports.registry.onChange((change) => this.#changed(change));
   }
 
@@ -301,6 +304,10 @@ class MqttBridge implements Bridge, ConnectionHost {
       this.#toFlush = [];
       for (const each of connections) each.flush();
     });
+  }
+
+  goOnLater(connection: Connection): void {
+    this.#toGoOn.add(connection);
   }
 
   rightEndsMillis({ device, ...registry }: DeviceName): number | undefined {
