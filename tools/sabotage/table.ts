@@ -13,6 +13,7 @@ import { authenticationSabotages } from "./rows-authentication.ts";
 import { evidenceSabotages } from "./rows-evidence.ts";
 import { faultSabotages } from "./rows-faults.ts";
 import { fleetRenewalRows } from "./rows-fleet-renewals.ts";
+import { hostileRows } from "./rows-hostile.ts";
 import { keeperRows } from "./rows-keeper.ts";
 import { keyRows } from "./rows-keys.ts";
 import { mqtt5Sabotages } from "./rows-mqtt5.ts";
@@ -685,4 +686,5 @@ export const sabotages: readonly Sabotage[] = [
   ...xsSabotages,
   ...faultSabotages,
   ...restSabotages,
+  ...hostileRows,
 ];
