@@ -14,6 +14,7 @@ export const packetType = {
   publish: 3,
   puback: 4,
   suback: 9,
+  unsuback: 11,
   pingresp: 13,
   disconnect: 14,
   auth: 15,

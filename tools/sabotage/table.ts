@@ -18,6 +18,7 @@ import { faultSabotages } from "./rows-faults.ts";
 import { fleetRenewalRows } from "./rows-fleet-renewals.ts";
 import { fuzzRows } from "./rows-fuzz.ts";
 import { gatewayMqttRows } from "./rows-gateway-mqtt.ts";
+import { hostileRows } from "./rows-hostile.ts";
 import { iotCoreMqttRows } from "./rows-iot-core-mqtt.ts";
 import { keeperRows } from "./rows-keeper.ts";
 import { keyRows } from "./rows-keys.ts";
@@ -699,4 +700,5 @@ export const sabotages: readonly Sabotage[] = [
   ...presenceSabotages,
   ...deliveryRows,
   ...httpBridgeSabotages,
+  ...hostileRows,
 ];

@@ -40,9 +40,11 @@ export function createMqttListener(options: {
   options.sessions.attach(server);
   paceHandshakes(server, options);
   server.on("secureConnection", (socket) => attachLink(socket, options.bridge));
-  server.on("tlsClientError", (error: NodeJS.ErrnoException) =>
-    options.onClientError(error.code ?? "unknown"),
-  );
+  server.on("tlsClientError", (error: NodeJS.ErrnoException, socket: TLSSocket) => {
+    options.onClientError(error.code ?? "unknown");
+    // A handshake that failed ends its socket; of one whose time ran out Node only tells.
+    if (error.code === "ERR_TLS_HANDSHAKE_TIMEOUT") socket.destroy();
+  });
   return server;
 }
 

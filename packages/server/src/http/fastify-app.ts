@@ -34,7 +34,9 @@ export function commonOptions(bodyBytesMax: number, formatJson: FormatJson) {
     routerOptions: { maxParamLength: PARAM_CHARACTERS_MAX },
     rewriteUrl: (request) => splitVerb(request.url ?? "/"),
     frameworkErrors: (error, _request, reply) => sendError(reply, toApiError(error), formatJson),
-    clientErrorHandler(_error, socket) {
+    clientErrorHandler(error, socket) {
+      // Nothing can be said behind a handshake that never ends, and Node leaves its socket open.
+      if (error.code === "ERR_TLS_HANDSHAKE_TIMEOUT") socket.destroy();
       if (!socket.writable) return;
       socket.end(
         formatLastAnswer(new ApiError("INVALID_ARGUMENT", "The HTTP request is malformed."), formatJson),

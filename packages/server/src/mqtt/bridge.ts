@@ -30,6 +30,7 @@ import {
   drainedAtOnce,
   drainPauseMillis,
   drainSpreadMillisMax,
+  leftOverPerTurnMax,
   rejudgedPerTurnMax,
   unauthenticatedMaxDefault,
 } from "./limits.ts";
@@ -203,6 +204,7 @@ class MqttBridge implements Bridge, ConnectionHost {
   readonly #toRejudge = new Set<Connection>();
   #isRejudging = false;
   readonly #toRederive: InTurns<Connection>;
+  readonly #toGoOn: InTurns<Connection>;
   #admitted = 0;
   #isTaking = true;
 
@@ -222,6 +224,7 @@ class MqttBridge implements Bridge, ConnectionHost {
       this.findLive(principal)?.end("taken_over"),
     );
     this.#toRederive = new InTurns(ports.timers, rejudgedPerTurnMax, ({ live }) => live?.rederive());
+    this.#toGoOn = new InTurns(ports.timers, leftOverPerTurnMax, (connection) => connection.goOn());
     this.#stopListening = ports.registry.onChange((change) => this.#changed(change));
   }
 
@@ -333,6 +336,10 @@ class MqttBridge implements Bridge, ConnectionHost {
       this.#toFlush = [];
       for (const each of connections) each.flush();
     });
+  }
+
+  goOnLater(connection: Connection): void {
+    this.#toGoOn.add(connection);
   }
 
   rightEndsMillis({ device, ...registry }: DeviceName): number | undefined {

@@ -9,7 +9,7 @@
  * admitted (`live-session.ts`).
  */
 import { type ByteLink, type ByteLinkEvents, concatBytes, type DeviceName } from "@mayfly/core";
-import { type ConnectPacket, MqttError, type Properties } from "@mayfly/core/mqtt";
+import { type ClientPacket, type ConnectPacket, MqttError, type Properties } from "@mayfly/core/mqtt";
 import { encodeDisconnect, ServerDecoder } from "@mayfly/core/mqtt-server";
 import type { Authenticity } from "@mayfly/core/token";
 import type { DevicePrincipal } from "../auth/admission.ts";
@@ -36,6 +36,7 @@ import {
   handoverWaitMillis,
   outgoingBytesMax,
   packetBytesMax,
+  packetsPerTurnMax,
   sessionExpirySecondsMax,
 } from "./limits.ts";
 import { type HandedOver, LiveSession, type SessionCarrier } from "./live-session.ts";
@@ -57,6 +58,8 @@ export interface ConnectionHost extends EntranceHost {
   readonly changesSeen: number;
   /** Calls {@link Connection.flush} when this turn is over. */
   flushLater(connection: Connection): void;
+  /** Calls {@link Connection.goOn} in a later turn. */
+  goOnLater(connection: Connection): void;
   /** The device's live connection. */
   findLive(principal: DevicePrincipal): Connection | undefined;
   /** Enters a connection as its device's. @returns the one before, to be ended by the caller. */
@@ -92,6 +95,8 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
   #deviceName: DeviceName | undefined;
   #isLinkOpen = true;
   #isParsing = false;
+  /** Since the last {@link goOn}. */
+  #packetsTaken = 0;
   #outgoing: Uint8Array[] = [];
   #isFlushAsked = false;
 
@@ -203,6 +208,13 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
     this.reschedule();
   }
 
+  /** Others had their turn: takes what was left over. */
+  goOn(): void {
+    this.#packetsTaken = 0;
+    this.proceed();
+    this.flush();
+  }
+
   queue(bytes: Uint8Array): void {
     this.#outgoing.push(bytes);
     if (this.#isFlushAsked) return;
@@ -270,7 +282,7 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
         const packet = this.#decoder.next();
         if (packet === undefined) break;
         if (packet.type === "connect") this.#connect(packet);
-        else if (this.#state === "live") this.#session?.take(packet);
+        else if (this.#state === "live") this.#takeLive(packet);
         else if (packet.type === "disconnect") this.#release();
       }
     } catch (error) {
@@ -284,9 +296,15 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
     this.#adjustReading();
   }
 
+  #takeLive(packet: ClientPacket): void {
+    this.#packetsTaken += 1;
+    if (this.#packetsTaken === packetsPerTurnMax) this.#host.goOnLater(this);
+    this.#session?.take(packet);
+  }
+
   #mayRead(): boolean {
     if (this.#state === "connecting" || this.#state === "relieved") return true;
-    return this.live?.mayRead ?? false;
+    return this.#packetsTaken < packetsPerTurnMax && (this.live?.mayRead ?? false);
   }
 
   #adjustReading(): void {

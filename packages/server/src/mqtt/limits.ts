@@ -26,6 +26,10 @@ export const busyReceiveMaximum = receiveMaximum / 2;
 export const easedPerTurnMax = 500;
 /** CONNECTs judged in one turn of the event loop, some 4 ms of it; the others wait for the next one. */
 export const admissionsPerTurnMax = 32;
+/** Packets of one connection taken in one turn of the event loop: a flood of PINGREQs must not stop everybody else. */
+export const packetsPerTurnMax = 2_000;
+/** Connections that go on in one turn with what they had left over. */
+export const leftOverPerTurnMax = 8;
 /** Decoded PUBLISHes held back per connection; one more may lie above it. Then the link is paused. */
 export const heldBytesMax = 64 * 1024;
 /** Of all connections together. Above it a connection stops reading as soon as it holds anything. */
