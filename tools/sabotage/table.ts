@@ -20,6 +20,7 @@ import { outboxRows } from "./rows-outbox.ts";
 import { renewalSabotages } from "./rows-renewal.ts";
 import { restSabotages } from "./rows-rest.ts";
 import { rtcRows } from "./rows-rtc.ts";
+import { sdkRows } from "./rows-sdk.ts";
 import { selfClockSabotages } from "./rows-self-clock.ts";
 import { agentSessionRows } from "./rows-session.ts";
 import { sessionSabotages } from "./rows-sessions.ts";
@@ -685,4 +686,5 @@ export const sabotages: readonly Sabotage[] = [
   ...xsSabotages,
   ...faultSabotages,
   ...restSabotages,
+  ...sdkRows,
 ];

@@ -242,7 +242,8 @@ function deviceApiRoutes(
         }
         if (localVersion === config.version) return {};
         recordActivity(principal, { configSendMs: nowMs() });
-        return { version: String(config.version), binaryData: base64Encode(config.binaryData) };
+        // The official Arduino sample cuts the payload out of its line up to `",`: the comma must be there.
+        return { binaryData: base64Encode(config.binaryData), version: String(config.version) };
       },
     },
   ];

@@ -1,0 +1,14 @@
+/** Sabotages of what the official device SDKs and samples of Cloud IoT Core need of the bridge. */
+import type { Sabotage } from "./table.ts";
+
+export const sdkRows: readonly Sabotage[] = [
+  {
+    promise: "A config over HTTP is laid out as the official Arduino sample reads it, line by line.",
+    deed: "print the version before the payload",
+    file: "packages/server/src/http/device-api.ts",
+    find: "return { binaryData: base64Encode(config.binaryData), version: String(config.version) };",
+    replace: "return { version: String(config.version), binaryData: base64Encode(config.binaryData) };",
+    test: "packages/server/src/http/device-api.test.ts",
+    name: "a config is printed payload first and a comma after it",
+  },
+];
