@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decimal, durationSeconds, instantSeconds, oneOf, repeated, seconds, wholeNumber } from "./flags.ts";
+import {
+  decimal,
+  durationSeconds,
+  instantSeconds,
+  oneOf,
+  repeated,
+  repeatedListenAddress,
+  seconds,
+  wholeNumber,
+} from "./flags.ts";
 
 test("durations are read in seconds, minutes, hours and days, and are never 0", () => {
   assert.deepEqual(["90", "90s", "15m", "1h", "7d"].map(durationSeconds), [90, 90, 900, 3_600, 604_800]);
@@ -44,6 +53,25 @@ test("an instant is read in UTC, and one that no calendar has is refused", () =>
 test("a word out of a list is taken, another refused with the list", () => {
   assert.equal(oneOf(["strict", "iot-core"])("strict"), "strict");
   assert.throws(() => oneOf(["strict", "iot-core"])("Strict"), /strict, iot-core/);
+});
+
+test("an address to listen on is a port, or a port behind a host; IPv6 stands in brackets; eight are taken", () => {
+  const texts = ["443", "192.0.2.1:443", "iot.example.com:0", "[::]:65535"];
+
+  const found = texts.reduce<ReturnType<typeof repeatedListenAddress>>(
+    (earlier, text) => repeatedListenAddress(text, earlier),
+    [],
+  );
+
+  assert.deepEqual(found, [
+    { port: 443 },
+    { host: "192.0.2.1", port: 443 },
+    { host: "iot.example.com", port: 0 },
+    { host: "::", port: 65_535 },
+  ]);
+  for (const text of ["", "host", ":443", "::443", "host:65536", "host:", "[::]", "a b:1", "[host]:1"])
+    assert.throws(() => repeatedListenAddress(text), { code: "commander.invalidArgument" }, text);
+  assert.throws(() => repeatedListenAddress("1", [...found, ...found]), /8 times at most/);
 });
 
 test("a flag may be repeated 64 times", () => {

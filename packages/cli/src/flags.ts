@@ -144,6 +144,26 @@ export function repeated(text: string, earlier: readonly string[] = []): readonl
   return [...earlier, text];
 }
 
+/** Where a server is to listen; port 0 is any free one. */
+export interface ListenAddress {
+  readonly host?: string;
+  readonly port: number;
+}
+
+/** Collects addresses to listen on, `443`, `192.0.2.1:443`, `[::]:443`: at most 8. */
+export function repeatedListenAddress(
+  text: string,
+  earlier: readonly ListenAddress[] = [],
+): readonly ListenAddress[] {
+  if (earlier.length >= LISTEN_ADDRESSES_MAX)
+    throw new InvalidArgumentError(`It may be given ${LISTEN_ADDRESSES_MAX} times at most.`);
+  const match = /^(?:(?:\[([0-9A-Fa-f:.%]+)\]|([^:[\]\s]+)):)?(\d{1,5})$/.exec(text);
+  if (match === null) throw new InvalidArgumentError("It must be PORT, HOST:PORT or [ADDRESS]:PORT.");
+  const host = match[1] ?? match[2];
+  const port = wholeNumber(0, 65_535)(match[3] ?? "");
+  return [...earlier, host === undefined ? { port } : { host, port }];
+}
+
 /** Collects slots, as {@link repeated} does text. */
 export function repeatedSlot(text: string, earlier: readonly number[] = []): readonly number[] {
   if (earlier.length >= SPARE_SLOTS_MAX)
@@ -154,3 +174,5 @@ export function repeatedSlot(text: string, earlier: readonly number[] = []): rea
 /** A device has three keys at most, one of them in use. */
 const SPARE_SLOTS_MAX = 2;
 const REPEATS_MAX = 64;
+/** As many as the server takes (its `mqttListenMax`). */
+const LISTEN_ADDRESSES_MAX = 8;

@@ -6,8 +6,8 @@
  * `errors`. All begin with `/devices/ID/`, where ID is the string id or numId of the device meant, which
  * for a gateway may be one attached to it.
  *
- * A device id with `+` is legal but cannot appear in a Topic Name (MQTT 5.0 §4.7.1): such a device has
- * only the HTTP bridge.
+ * A device id with `+` is legal but cannot appear in a Topic Name (MQTT 5.0 §4.7.1): such a device is called
+ * by its numId there.
  *
  * Left to others: what a wrong topic costs the sender (the bridge), and where events end.
  */

@@ -5,7 +5,16 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { PROJECT_DEFAULT } from "../connection.ts";
 import { CommandFailure } from "../failure.ts";
-import { newCommand, oneOf, outputOf, portsOption, repeated, wholeNumber } from "../flags.ts";
+import {
+  type ListenAddress,
+  newCommand,
+  oneOf,
+  outputOf,
+  portsOption,
+  repeated,
+  repeatedListenAddress,
+  wholeNumber,
+} from "../flags.ts";
 import { DATA_FOLDER_DEFAULT } from "../host/endpoints.ts";
 import { environmentSettings } from "../host/environment.ts";
 import { anyAbort, standardInputEnd, stopSignal } from "../host/signals.ts";
@@ -19,12 +28,15 @@ interface ServeFlags {
   readonly project?: readonly string[];
   readonly location?: readonly string[];
   readonly adminListen?: string;
+  readonly mqttListen?: readonly ListenAddress[];
   readonly timePort?: number;
   readonly deviceAddress?: string;
   readonly hostName?: readonly string[];
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly tlsCa?: string;
+  readonly tlsRsaCert?: string;
+  readonly tlsRsaKey?: string;
   readonly connectionMax?: number;
   readonly logLevel?: (typeof logLevels)[number];
   readonly stopWithStdin?: true;
@@ -43,6 +55,11 @@ export function addServeCommand(program: Command): void {
       .option("--location <LOCATION>", "serve only these locations, may be repeated (default: any)", repeated)
       .option("--admin-listen <HOST:PORT>", "where the admin API listens (default: loopback)")
       .option(
+        "--mqtt-listen <HOST:PORT>",
+        "where MQTT listens too, or only a port, such as 443; may be repeated",
+        repeatedListenAddress,
+      )
+      .option(
         "--time-port <PORT>",
         "UDP port of signed time (default: 8037, or as --ports)",
         wholeNumber(1, 65_535),
@@ -56,6 +73,8 @@ export function addServeCommand(program: Command): void {
       .option("--tls-cert <FILE>", "the server's certificate chain, PEM (default: it makes its own roots)")
       .option("--tls-key <FILE>", "the certificate's private key, PEM")
       .option("--tls-ca <FILE>", "roots clients should trust for that certificate, PEM")
+      .option("--tls-rsa-cert <FILE>", "an RSA chain beside it, for devices that know no other, PEM")
+      .option("--tls-rsa-key <FILE>", "the RSA chain's private key, PEM")
       .option("--connection-max <N>", "device connections at most", wholeNumber(1, 10_000_000))
       .option("--log-level <LEVEL>", logLevels.join(", "), oneOf(logLevels))
       .option(
@@ -70,6 +89,12 @@ async function serve(flags: ServeFlags): Promise<void> {
   if ((flags.tlsCert === undefined) !== (flags.tlsKey === undefined)) {
     throw new CommandFailure("usage", "--tls-cert and --tls-key belong together; give both or neither");
   }
+  if ((flags.tlsRsaCert === undefined) !== (flags.tlsRsaKey === undefined)) {
+    throw new CommandFailure(
+      "usage",
+      "--tls-rsa-cert and --tls-rsa-key belong together; give both or neither",
+    );
+  }
   const output = outputOf(flags);
   // Heard from the first moment: a signal during the start drains what has started.
   const stop = flags.stopWithStdin === true ? anyAbort(stopSignal(), standardInputEnd()) : stopSignal();
@@ -81,6 +106,7 @@ async function serve(flags: ServeFlags): Promise<void> {
     projects: [...(flags.project ?? [PROJECT_DEFAULT])],
     ...(flags.location === undefined ? {} : { locations: [...flags.location] }),
     ...(flags.adminListen === undefined ? {} : { adminListen: flags.adminListen }),
+    ...(flags.mqttListen === undefined ? {} : { mqttListen: flags.mqttListen }),
     ...(flags.timePort === undefined ? {} : { timePort: flags.timePort }),
     ...(flags.deviceAddress === undefined ? {} : { deviceAddress: flags.deviceAddress }),
     ...(flags.hostName === undefined ? {} : { hostNames: [...flags.hostName] }),
@@ -93,6 +119,9 @@ async function serve(flags: ServeFlags): Promise<void> {
             ...(flags.tlsCa === undefined ? {} : { caFile: flags.tlsCa }),
           },
         }),
+    ...(flags.tlsRsaCert === undefined || flags.tlsRsaKey === undefined
+      ? {}
+      : { tlsRsa: { certFile: flags.tlsRsaCert, keyFile: flags.tlsRsaKey } }),
     ...(flags.logLevel === undefined ? {} : { logLevel: flags.logLevel }),
     ...(flags.connectionMax === undefined ? {} : { connectionMax: flags.connectionMax }),
   };

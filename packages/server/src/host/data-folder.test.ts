@@ -36,6 +36,7 @@ test("endpoints.json is written whole, owner-only, and gone after an orderly end
   const folder = await openDataFolder(join(base, "endpoints"));
   const endpoints = {
     mqtts: "localhost:8883",
+    mqttsFurther: ["localhost:443"],
     deviceHttps: "https://localhost:8443",
     time: "localhost:8037",
     admin: "https://localhost:9443",

@@ -11,6 +11,8 @@ import { join } from "node:path";
 export interface Endpoints {
   /** `host:port` of the MQTT bridge, TLS. */
   readonly mqtts: string;
+  /** Its further ports, in the order they were asked for. */
+  readonly mqttsFurther: readonly string[];
   /** Base URL of the device HTTP bridge. */
   readonly deviceHttps: string;
   /** `host:port` of signed time, UDP. */

@@ -7,7 +7,14 @@ export { bootstrapTokenLifetimeMillis, hashAdminToken, makeAdminToken } from "./
 export { type DataFolder, dataFolderPaths, type Endpoints } from "./data-folder.ts";
 export { createNodeKeyVerifier } from "./node-key-verifier.ts";
 export { openServerIdentity, type ServerIdentity } from "./server-identity.ts";
-export { defaultPorts, type RunningServer, type ServerOptions, startServer } from "./start-server.ts";
+export {
+  defaultPorts,
+  type ListenAddress,
+  mqttListenMax,
+  type RunningServer,
+  type ServerOptions,
+  startServer,
+} from "./start-server.ts";
 export { nodeSha256, systemClock, systemRandom, systemTimers } from "./system-ports.ts";
 export {
   makeTimeKeyFile,

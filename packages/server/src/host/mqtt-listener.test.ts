@@ -9,7 +9,7 @@ import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
 import type { ByteLink } from "@mayfly/core";
 import { VirtualTime } from "../../test/bridge-world.ts";
 import { AcceptGate, acceptsBurst, acceptsWaitingMax } from "./accept-gate.ts";
-import { createMqttListener, outgoingBytesMax } from "./mqtt-listener.ts";
+import { createFurtherPort, createMqttListener, outgoingBytesMax } from "./mqtt-listener.ts";
 import { openServerIdentity, type ServerIdentity } from "./server-identity.ts";
 import { systemClock, systemTimers } from "./system-ports.ts";
 import { TlsSessionStore } from "./tls-session-store.ts";
@@ -31,7 +31,10 @@ before(async () => {
 after(() => rmSync(base, { recursive: true }));
 
 /** A listener whose bridge echoes what it receives and keeps its links. */
-async function listen(gate = new AcceptGate({ clock: systemClock, timers: systemTimers })) {
+async function listen(
+  gate = new AcceptGate({ clock: systemClock, timers: systemTimers }),
+  connectionsMax = 100,
+) {
   const links: ByteLink[] = [];
   const closed: string[] = [];
   const errors: string[] = [];
@@ -40,7 +43,7 @@ async function listen(gate = new AcceptGate({ clock: systemClock, timers: system
     identity,
     sessions,
     gate,
-    connectionsMax: 100,
+    connectionsMax,
     onClientError: (code) => errors.push(code),
     bridge: {
       open(link) {
@@ -182,4 +185,31 @@ test("when the line for a handshake is full, one more is closed at once", async 
   await once(late, "close");
 
   assert.deepEqual(errors, ["too_many_waiting"]);
+});
+
+test("a further port serves the same, and all ports together have one limit of connections", async (t) => {
+  const { server, dial, errors, closed } = await listen(undefined, 2);
+  const further = createFurtherPort(server);
+  further.listen(0, "127.0.0.1");
+  await once(further, "listening");
+  t.after(() => {
+    server.close();
+    further.close();
+  });
+  const { port } = further.address() as AddressInfo;
+  const first = await dial();
+  const second = await dial({ port });
+
+  const third = await dial({ port }).catch((error: NodeJS.ErrnoException) => error.code);
+  const echoed = [await echo(first), await echo(second)];
+  const gone = once(second, "close");
+  second.destroy();
+  await gone;
+  while (closed.length === 0) await new Promise(setImmediate);
+  const next = await dial();
+
+  assert.equal(third, "ECONNRESET");
+  assert.equal(errors[0], "too_many_connections");
+  assert.deepEqual([...echoed, await echo(next)], ["ping", "ping", "ping"]);
+  for (const socket of [first, next]) socket.destroy();
 });

@@ -3,14 +3,15 @@
  *
  * The bridge is a pure machine; here its writes become socket writes and its pauses TCP backpressure. A peer
  * that reads slower than we are willing to remember is cut, and a peer that will not finish closing is cut too.
- * Handshakes begin at the pace of the `accept-gate.ts`.
+ * Handshakes begin at the pace of the `accept-gate.ts`. Whatever port a device comes by, one TLS server serves it: so
+ * all ports share certificate, ticket keys, pace and the limit of connections.
  */
-import type { Socket } from "node:net";
+import { createServer as createPlainServer, type Server as PlainServer, type Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import type { ByteLink, ByteLinkEvents } from "@mayfly/core";
 import type { AcceptGate } from "./accept-gate.ts";
 import type { ServerIdentity } from "./server-identity.ts";
-import { tlsOptions } from "./tls-options.ts";
+import { socketOptions, tlsOptions } from "./tls-options.ts";
 import type { TlsSessionStore } from "./tls-session-store.ts";
 
 /** Outgoing bytes that may wait for one slow reader: twice of what the bridge sends configs and commands up to. */
@@ -36,9 +37,8 @@ export function createMqttListener(options: {
   readonly onClientError: (code: string) => void;
 }): Server {
   const server = createServer({ ...tlsOptions(options.identity), pauseOnConnect: false });
-  server.maxConnections = options.connectionsMax;
   options.sessions.attach(server);
-  paceHandshakes(server, options.gate, options.onClientError);
+  paceHandshakes(server, options);
   server.on("secureConnection", (socket) => attachLink(socket, options.bridge));
   server.on("tlsClientError", (error: NodeJS.ErrnoException) =>
     options.onClientError(error.code ?? "unknown"),
@@ -46,24 +46,51 @@ export function createMqttListener(options: {
   return server;
 }
 
-/** TLS's own listener begins a connection's handshake as soon as it is called: it is called when the turn comes. */
-function paceHandshakes(server: Server, gate: AcceptGate, onClientError: (code: string) => void): void {
+/** A further port of the listener: its sockets are handed over as they come. @returns a server that is not listening yet. */
+export function createFurtherPort(listener: Server): PlainServer {
+  return createPlainServer(socketOptions, (socket) => listener.emit("connection", socket));
+}
+
+/**
+ * TLS's own listener begins a connection's handshake as soon as it is called: it is called when the turn comes. The
+ * limit is counted here, since a server's own `maxConnections` would not see the sockets of a further port.
+ */
+function paceHandshakes(
+  server: Server,
+  options: {
+    readonly gate: AcceptGate;
+    readonly connectionsMax: number;
+    readonly onClientError: (code: string) => void;
+  },
+): void {
+  const { gate, connectionsMax, onClientError } = options;
   const begin = server.listeners("connection");
+  let open = 0;
   server.removeAllListeners("connection");
   server.on("connection", (socket: Socket) => {
     const ignore = () => undefined;
+    const refuse = (code: string) => {
+      onClientError(code);
+      socket.destroy();
+    };
+    socket.on("error", ignore);
+    if (open >= connectionsMax) {
+      refuse("too_many_connections");
+      return;
+    }
+    open += 1;
+    socket.once("close", () => {
+      open -= 1;
+    });
     let leave: (() => void) | undefined;
     const gone = () => leave?.();
-    socket.on("error", ignore);
     socket.on("close", gone);
     leave = gate.enter(() => {
       socket.off("error", ignore);
       socket.off("close", gone);
       for (const listener of begin) listener.call(server, socket);
     });
-    if (leave !== undefined) return;
-    onClientError("too_many_waiting");
-    socket.destroy();
+    if (leave === undefined) refuse("too_many_waiting");
   });
 }
 

@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, test } from "node:test";
-import { openServerIdentity, readServerIdentity, renewalDueMillis } from "./server-identity.ts";
+import { addRsaChain, openServerIdentity, readServerIdentity, renewalDueMillis } from "./server-identity.ts";
 
 const folders: string[] = [];
 const start = Date.UTC(2026, 10, 23);
@@ -156,3 +156,44 @@ test("renewal is due 30 days before the end, and is looked at once a day", () =>
   assert.equal(renewalDueMillis(identity, start + 59.5 * day), day / 2);
   assert.equal(renewalDueMillis(identity, start + 75 * day), 0);
 });
+
+function selfSigned(base: string, name: string, ...keyFlags: readonly string[]) {
+  const files = { certFile: join(base, `${name}.pem`), keyFile: join(base, `${name}.key.pem`) };
+  execFileSync(
+    "openssl",
+    [
+      ...["req", "-x509", "-nodes", "-newkey", ...keyFlags, "-days", "30", "-subj", "/CN=localhost"],
+      ...["-keyout", files.keyFile, "-out", files.certFile],
+    ],
+    { stdio: "pipe" },
+  );
+  return files;
+}
+
+test("an RSA chain stands beside the identity, and the one that ends first says when both are over", async () => {
+  const base = folder();
+  const identity = await open(base, Date.now());
+  const files = selfSigned(base, "rsa", "rsa:2048");
+
+  const both = await addRsaChain(identity, files);
+
+  assert.equal(both.cert, identity.cert);
+  assert.equal(both.rsa?.cert, readFileSync(files.certFile, "utf8"));
+  assert.equal(both.notAfterMs, new X509Certificate(both.rsa?.cert ?? "").validToDate.getTime());
+  assert.ok(both.notAfterMs < identity.notAfterMs);
+});
+
+for (const [what, ...keyFlags] of [
+  ["RSA of 1024 bits", "rsa:1024"],
+  ["RSA of 4104 bits", "rsa:4104", "-pkeyopt", "rsa_keygen_primes:4"],
+  ["P-256", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+] as const) {
+  test(`an RSA chain whose key is ${what} is refused`, async () => {
+    const base = folder();
+    const identity = await open(base);
+
+    const adding = addRsaChain(identity, selfSigned(base, "other", ...keyFlags));
+
+    await assert.rejects(adding, /is not RSA of 2048 to 4096 bits/);
+  });
+}

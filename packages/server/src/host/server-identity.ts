@@ -21,10 +21,15 @@ const leafLifetimeMillis = 90 * day;
 const renewBeforeMillis = 30 * day;
 const ecdsaP256 = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 
-export interface ServerIdentity {
-  /** PEM: the end-entity certificate (and, where given by the operator, its chain). */
+/** PEM: an end-entity certificate, with its chain where there is one, and its key. */
+export interface CertifiedKey {
   readonly cert: string;
   readonly key: string;
+}
+
+export interface ServerIdentity extends CertifiedKey {
+  /** For clients that offer ECDHE-RSA alone; the operator's, since our own roots are P-256. */
+  readonly rsa?: CertifiedKey;
   /** File that holds the roots a client must trust, PEM. */
   readonly caFile: string;
   readonly notAfterMs: number;
@@ -43,6 +48,28 @@ export async function readServerIdentity(files: {
     throw new Error(`the key in ${files.keyFile} does not belong to the certificate in ${files.certFile}`);
   }
   return { cert, key, caFile: files.caFile ?? files.certFile, notAfterMs: leaf.validToDate.getTime() };
+}
+
+/** Modulus of the RSA key: shorter ones are refused, and longer ones cost every handshake. */
+const rsaBitsMin = 2048;
+const rsaBitsMax = 4096;
+
+/**
+ * Reads the operator's RSA chain and puts it beside the identity: a client gets the one its TLS stack can check.
+ *
+ * @throws when a file is missing, the key does not fit the certificate, or it is not RSA of 2048 to 4096 bits.
+ */
+export async function addRsaChain(
+  identity: ServerIdentity,
+  files: { readonly certFile: string; readonly keyFile: string },
+): Promise<ServerIdentity> {
+  const { cert, key, notAfterMs } = await readServerIdentity(files);
+  const { asymmetricKeyType, asymmetricKeyDetails } = createPrivateKey(key);
+  const bits = asymmetricKeyType === "rsa" ? (asymmetricKeyDetails?.modulusLength ?? 0) : 0;
+  if (bits < rsaBitsMin || bits > rsaBitsMax) {
+    throw new Error(`the key in ${files.keyFile} is not RSA of ${rsaBitsMin} to ${rsaBitsMax} bits`);
+  }
+  return { ...identity, rsa: { cert, key }, notAfterMs: Math.min(identity.notAfterMs, notAfterMs) };
 }
 
 /**

@@ -5,6 +5,7 @@
  * last, so that whoever reads it finds everything there. Closing goes the other way: stop taking, let what was
  * taken become durable and be acknowledged, then close the stores.
  */
+import type { Server as PlainServer } from "node:net";
 import type { Server } from "node:tls";
 import { formatDeviceName } from "@mayfly/core";
 import type { FastifyInstance } from "fastify";
@@ -37,10 +38,11 @@ import {
 import { removeDepartedRegistries } from "./departed-registries.ts";
 import { createLogObserver } from "./log-observer.ts";
 import { createMetrics } from "./metrics.ts";
-import { createMqttListener } from "./mqtt-listener.ts";
+import { createFurtherPort, createMqttListener } from "./mqtt-listener.ts";
 import { createNodeKeyParser } from "./node-key-parser.ts";
 import { createNodeKeyVerifier } from "./node-key-verifier.ts";
 import {
+  addRsaChain,
   openServerIdentity,
   readServerIdentity,
   renewalDueMillis,
@@ -55,6 +57,8 @@ import { TlsSessionStore } from "./tls-session-store.ts";
 export const defaultPorts = { mqtts: 8883, deviceHttps: 8443, admin: 9443, time: 8037 } as const;
 /** Network Connections at once, unless set. */
 export const connectionMaxDefault = 20_000;
+/** Further ports of the MQTT bridge. */
+export const mqttListenMax = 8;
 /** How long a drain may take before what is left is cut: the bridge's spread of 10 s and the last ones' waits. */
 export const drainMillisMax = 15_000;
 
@@ -69,6 +73,8 @@ export interface ServerOptions {
   readonly locations?: readonly string[];
   /** Address the device listeners bind to; absent: all. */
   readonly deviceAddress?: string;
+  /** Where the MQTT bridge listens beside its own port, at most {@link mqttListenMax}; without a host, as `deviceAddress`. */
+  readonly mqttListen?: readonly ListenAddress[];
   /** UDP port of signed time; absent: as `ports` says. */
   readonly timePort?: number;
   /** `host:port` or `host` of the admin listener; absent: loopback. */
@@ -77,8 +83,16 @@ export interface ServerOptions {
   readonly hostNames?: readonly string[];
   /** The operator's own certificate instead of one made here. */
   readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly caFile?: string };
+  /** An RSA chain beside the certificate, for devices whose TLS stack offers ECDHE-RSA alone. */
+  readonly tlsRsa?: { readonly certFile: string; readonly keyFile: string };
   readonly logLevel?: string;
   readonly connectionMax?: number;
+}
+
+/** Port 0 is any free one. */
+export interface ListenAddress {
+  readonly host?: string;
+  readonly port: number;
 }
 
 export interface RunningServer {
@@ -93,6 +107,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     { level: options.logLevel ?? "info", base: null, timestamp: pino.stdTimeFunctions.isoTime },
     pino.destination(2),
   );
+  const mqttListen = options.mqttListen ?? [];
+  if (mqttListen.length > mqttListenMax) {
+    throw new RangeError(`the MQTT bridge listens on ${mqttListenMax} further ports at most`);
+  }
   const folder = await openDataFolder(options.dataFolder);
   const undo: (() => Promise<void> | void)[] = [];
   const closeAll = async () => {
@@ -125,15 +143,18 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await ensureBootstrapToken(store, folder, Date.now());
 
     const hostNames = [...new Set([...(options.hostNames ?? []), "localhost", "127.0.0.1", "::1"])];
-    const openIdentity = () =>
-      options.tls === undefined
-        ? openServerIdentity({
-            folder: folder.identityFolder,
-            caFile: folder.caFile,
-            hostNames,
-            nowMs: Date.now(),
-          })
-        : readServerIdentity(options.tls);
+    const openIdentity = async () => {
+      const opened =
+        options.tls === undefined
+          ? await openServerIdentity({
+              folder: folder.identityFolder,
+              caFile: folder.caFile,
+              hostNames,
+              nowMs: Date.now(),
+            })
+          : await readServerIdentity(options.tls);
+      return options.tlsRsa === undefined ? opened : addRsaChain(opened, options.tlsRsa);
+    };
     const identity = await openIdentity();
 
     const metrics = createMetrics({ clock: systemClock });
@@ -233,6 +254,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const admin = splitAddress(options.adminListen ?? "127.0.0.1", ports.admin);
     undo.push(() => closeListener(mqtt));
     const mqttPort = await listen(mqtt, ports.mqtts, options.deviceAddress);
+    const furtherPorts: (ListenAddress & { readonly server: PlainServer })[] = [];
+    for (const { host = options.deviceAddress, port } of mqttListen) {
+      const server = createFurtherPort(mqtt);
+      undo.push(() => closeListener(server));
+      const bound = await listen(server, port, host);
+      furtherPorts.push({ server, port: bound, ...(host === undefined ? {} : { host }) });
+    }
     undo.push(() => deviceApi.close());
     const devicePort = await listenApi(deviceApi, ports.deviceHttps, options.deviceAddress ?? "::");
     const timePort = await signedTime.listen({
@@ -251,9 +279,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const first = await firstRegistry(store, options.projects);
     const endpoints: Endpoints = {
       mqtts: `${host}:${mqttPort}`,
+      mqttsFurther: furtherPorts.map((address) => `${toldHost(address.host, host)}:${address.port}`),
       deviceHttps: `https://${host}:${devicePort}`,
       time: `${host}:${timePort}`,
-      admin: `https://${admin.host === "127.0.0.1" ? "localhost" : bracketed(admin.host === "0.0.0.0" || admin.host === "::" ? host : admin.host)}:${adminPort}`,
+      admin: `https://${toldHost(admin.host, host)}:${adminPort}`,
       ca: identity.caFile,
       adminToken: folder.adminTokenFile,
       project: first?.project ?? project,
@@ -267,6 +296,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     log.info({
       event: "ready",
       mqtts: endpoints.mqtts,
+      mqttsFurther: endpoints.mqttsFurther,
       deviceHttps: endpoints.deviceHttps,
       time: endpoints.time,
       admin: endpoints.admin,
@@ -277,7 +307,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       serving = false;
       log.info({ event: "draining", sessions: bridge.counts().sessions });
       await removeEndpoints(folder);
-      mqtt.close();
+      for (const server of [mqtt, ...furtherPorts.map(({ server }) => server)]) server.close();
       await drained(bridge);
       await closeAll();
       log.info({ event: "closed" });
@@ -380,9 +410,8 @@ function keepIdentityFresh(
   const check = () => {
     open().then(
       (identity) => {
-        if (identity.cert !== current.cert) {
-          const { cert, key } = identity;
-          for (const server of servers) server.setSecureContext({ ...tlsOptions(identity), cert, key });
+        if (identity.cert !== current.cert || identity.rsa?.cert !== current.rsa?.cert) {
+          for (const server of servers) server.setSecureContext(tlsOptions(identity));
           log.info({ event: "certificate_renewed", notAfter: new Date(identity.notAfterMs).toISOString() });
         }
         current = identity;
@@ -411,7 +440,7 @@ async function drained(bridge: Bridge): Promise<void> {
   }
 }
 
-function listen(server: Server, port: number, address: string | undefined): Promise<number> {
+function listen(server: PlainServer, port: number, address: string | undefined): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen({ port, ...(address === undefined ? {} : { host: address }), backlog: 4_096 }, () => {
@@ -428,7 +457,7 @@ async function listenApi(api: FastifyInstance, port: number, host: string): Prom
   return typeof bound === "object" && bound !== null ? bound.port : port;
 }
 
-function closeListener(server: Server): Promise<void> {
+function closeListener(server: PlainServer): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve());
   });
@@ -441,6 +470,12 @@ function splitAddress(text: string, port: number): { readonly host: string; read
     host: match[1] ?? (match[2] || "127.0.0.1"),
     port: match[3] === undefined ? port : Number(match[3]),
   };
+}
+
+/** What clients are told of an address bound to: `name` for all of this machine's. */
+function toldHost(bound: string | undefined, name: string): string {
+  if (bound === undefined || bound === "0.0.0.0" || bound === "::") return bracketed(name);
+  return bound === "127.0.0.1" ? "localhost" : bracketed(bound);
 }
 
 function bracketed(host: string): string {

@@ -11,10 +11,15 @@ import type { ServerIdentity } from "./server-identity.ts";
 
 export const ticketKeysTurnMillis = 86_400_000;
 
+/** Of the TCP connection below. */
+export const socketOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 } as const;
+
 export function tlsOptions(identity: ServerIdentity): TlsOptions {
+  const chains = identity.rsa === undefined ? [identity] : [identity, identity.rsa];
   return {
-    cert: identity.cert,
-    key: identity.key,
+    // OpenSSL takes the one whose kind the client can check, and the smaller one where it can check both.
+    cert: chains.map(({ cert }) => cert),
+    key: chains.map(({ key }) => key),
     minVersion: "TLSv1.2",
     maxVersion: "TLSv1.3",
     ciphers: [
@@ -34,9 +39,7 @@ export function tlsOptions(identity: ServerIdentity): TlsOptions {
     sessionIdContext: "mayfly",
     sessionTimeout: 7_200,
     ticketKeys: randomBytes(48),
-    noDelay: true,
-    keepAlive: true,
-    keepAliveInitialDelay: 60_000,
+    ...socketOptions,
   };
 }
 

@@ -123,7 +123,9 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
     this.#principal = principal;
     this.#keepAliveMillis = order.keepAliveMillis;
     this.version = request.version;
-    this.deviceInTopics = request.deviceName.device;
+    // A Topic Name cannot hold a `+`, a device id can: such a device has its numId there.
+    const { device: calledItself } = request.deviceName;
+    this.deviceInTopics = calledItself.includes("+") ? principal.deviceNumId : calledItself;
     this.clientReceiveMaximum = request.receiveMaximum;
     this.clientPacketBytesMax = request.packetBytesMax;
     this.wantsProblemInformation = request.wantsProblemInformation;
