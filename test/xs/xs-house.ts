@@ -352,6 +352,7 @@ function observe(count: (what: "connects" | "renewed" | "refused" | "published")
     renewalRefused: () => count("refused"),
     connectRefused: () => count("refused"),
     disconnected: nothing,
+    ...{ attached: nothing, attachRefused: nothing, detached: nothing, gatewayError: nothing },
     published: () => count("published"),
     acknowledged: nothing,
     notStored: () => count("refused"),

@@ -81,6 +81,7 @@ export {
   eventsTopic,
   findPublishTopic,
   findSubscribeFilter,
+  findTopicDevice,
   isCommandSubfolder,
   isEventSubfolder,
   isTopicFilterWellFormed,

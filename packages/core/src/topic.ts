@@ -72,6 +72,11 @@ export function findSubscribeFilter(topicFilter: string): SubscribeFilter | unde
   return undefined;
 }
 
+/** Whom a topic is about, be there such a topic or not. */
+export function findTopicDevice(topic: string): string | undefined {
+  return cutDevice(topic)?.device;
+}
+
 function cutDevice(topic: string): { readonly device: string; readonly rest: string } | undefined {
   if (!topic.startsWith(prefix)) return undefined;
   const end = topic.indexOf("/", prefix.length);

@@ -289,6 +289,20 @@ class Diary implements BridgeObserver {
   disconnected(facts: Parameters<BridgeObserver["disconnected"]>[0]): void {
     this.lines.push(`disconnected ${facts.principal.deviceId} ${facts.because}`);
   }
+  attached(facts: Parameters<BridgeObserver["attached"]>[0]): void {
+    const how = facts.isRenewal ? " renewed" : "";
+    this.lines.push(`attached ${facts.principal.deviceId} ${facts.gateway.deviceId}${how}`);
+  }
+  attachRefused(facts: Parameters<BridgeObserver["attachRefused"]>[0]): void {
+    const code = facts.code === undefined ? "" : ` ${facts.code}`;
+    this.lines.push(`attachRefused ${facts.device} ${facts.because}${code}`);
+  }
+  detached(facts: Parameters<BridgeObserver["detached"]>[0]): void {
+    this.lines.push(`detached ${facts.principal.deviceId} ${facts.because}`);
+  }
+  gatewayError(facts: Parameters<BridgeObserver["gatewayError"]>[0]): void {
+    this.lines.push(`gatewayError ${facts.type}${facts.isTold ? "" : " dropped"}`);
+  }
   published(facts: Parameters<BridgeObserver["published"]>[0]): void {
     this.lines.push(`published ${facts.kind} qos${facts.qos}`);
   }

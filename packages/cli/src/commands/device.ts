@@ -28,6 +28,13 @@ const LISTED_MAX = 1_000_000;
 /** A page of the list; the server may give less. */
 const PAGE_SIZE_MAX = 1_000;
 
+/** What a gateway must show to speak for a device: words for a command line, and the API's names. */
+const gatewayMethods = {
+  "association-only": "ASSOCIATION_ONLY",
+  "device-auth-token-only": "DEVICE_AUTH_TOKEN_ONLY",
+  "association-and-device-auth-token": "ASSOCIATION_AND_DEVICE_AUTH_TOKEN",
+} as const;
+
 const keyFormats = ["RSA_PEM", "RSA_X509_PEM", "ES256_PEM", "ES256_X509_PEM"] as const;
 
 interface CreateFlags extends RegistryCommandFlags {
@@ -36,6 +43,7 @@ interface CreateFlags extends RegistryCommandFlags {
   readonly pending?: true;
   readonly metadata?: readonly string[];
   readonly blocked?: true;
+  readonly gateway?: keyof typeof gatewayMethods;
 }
 
 /** @returns The group, for the commands about keys. */
@@ -50,6 +58,12 @@ export function addDeviceCommands(program: Command): Command {
       .option("--pending", "register the second and third key as pending, to be activated later")
       .option("--metadata <NAME=VALUE>", "metadata; may be repeated", repeated)
       .option("--blocked", "create it blocked")
+      .option(
+        "--gateway <METHOD>",
+        "make it a gateway, and what it must show to speak for a device: association-only, " +
+          "device-auth-token-only or association-and-device-auth-token",
+        oneOf(Object.keys(gatewayMethods) as (keyof typeof gatewayMethods)[]),
+      )
       .action(create),
   );
   group.addCommand(
@@ -93,6 +107,14 @@ async function create(id: string, flags: CreateFlags): Promise<void> {
     id,
     ...(flags.blocked === true ? { blocked: true } : {}),
     ...(metadata === undefined ? {} : { metadata }),
+    ...(flags.gateway === undefined
+      ? {}
+      : {
+          gatewayConfig: {
+            gatewayType: "GATEWAY",
+            gatewayAuthMethod: gatewayMethods[flags.gateway],
+          } as const,
+        }),
   });
   const at: DevicePath = { ...place, device: id };
   try {

@@ -89,6 +89,10 @@ export interface AdminClient {
   updateDeviceDetails(at: DevicePath, change: DeviceDetailsChange): Promise<DeviceDetails>;
   deleteDevice(at: DevicePath): Promise<void>;
 
+  /** Lets the gateway speak for the device; both by id or numId. What is bound stays bound. */
+  bindDevice(at: RegistryPath, gatewayId: string, deviceId: string): Promise<void>;
+  unbindDevice(at: RegistryPath, gatewayId: string, deviceId: string): Promise<void>;
+
   listDeviceKeys(at: DevicePath): Promise<readonly DeviceKey[]>;
   addDeviceKey(at: DevicePath, key: DeviceKeyCreation): Promise<DeviceKey>;
   changeDeviceKey(at: DevicePath, keyId: string, change: DeviceKeyChange): Promise<DeviceKey>;
@@ -170,6 +174,9 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
         pageToken: request.pageToken,
         fieldMask: request.fields?.join(","),
         deviceIds: request.deviceIds,
+        "gatewayListOptions.gatewayType": request.gatewayType,
+        "gatewayListOptions.associationsGatewayId": request.boundToGateway,
+        "gatewayListOptions.associationsDeviceId": request.gatewaysOfDevice,
       });
       const page = await call<Partial<DevicePage>>("GET", `v1/${registryPath(at)}/devices${query}`);
       return { ...page, devices: page.devices ?? [] };
@@ -179,6 +186,13 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     updateDeviceDetails: (at, change) => call("PATCH", `mayfly/v1/${devicePath(at)}`, change),
     deleteDevice: async (at) => {
       await call("DELETE", `v1/${devicePath(at)}`);
+    },
+
+    bindDevice: async (at, gatewayId, deviceId) => {
+      await call("POST", `v1/${registryPath(at)}:bindDeviceToGateway`, { gatewayId, deviceId });
+    },
+    unbindDevice: async (at, gatewayId, deviceId) => {
+      await call("POST", `v1/${registryPath(at)}:unbindDeviceFromGateway`, { gatewayId, deviceId });
     },
 
     listDeviceKeys: async (at) =>

@@ -8,7 +8,7 @@ import type { InstructionOutcome } from "../instruction/instruction-result.ts";
 import type { KeyState } from "../token/key-state.ts";
 import type { RegistryPolicy } from "../token/policy.ts";
 import type { Authenticity, TokenErrorCode } from "../token/token-error.ts";
-import type { Device, PublicKeyFormat } from "./resources.ts";
+import type { Device, EventNotificationConfig, LogLevel, PublicKeyFormat } from "./resources.ts";
 
 /** How long and how much of its events a registry keeps; the bound reached first wins. */
 export interface RetentionView {
@@ -25,6 +25,11 @@ export interface RegistryDetails {
   readonly numId: string;
   readonly policy: RegistryPolicy;
   readonly retention: RetentionView;
+  /** Absent: none; the first that matches routes an event. */
+  readonly eventNotificationConfigs?: readonly EventNotificationConfig[];
+  readonly stateNotificationConfig?: { readonly pubsubTopicName: string };
+  /** Absent: nothing is logged. */
+  readonly logLevel?: LogLevel;
   readonly mqttEnabled: boolean;
   readonly httpEnabled: boolean;
   readonly createTime: string;
@@ -39,11 +44,19 @@ export interface RegistryCreation {
   /** Default `{ preset: "strict" }`. */
   readonly policy?: PolicyInput;
   readonly retention?: Partial<RetentionView>;
+  /** At most 10. */
+  readonly eventNotificationConfigs?: readonly EventNotificationConfig[];
+  readonly stateNotificationConfig?: { readonly pubsubTopicName: string };
+  readonly logLevel?: LogLevel;
 }
 
 export interface RegistryChangeInput {
   readonly policy?: PolicyInput;
   readonly retention?: Partial<RetentionView>;
+  /** At most 10. */
+  readonly eventNotificationConfigs?: readonly EventNotificationConfig[];
+  readonly stateNotificationConfig?: { readonly pubsubTopicName: string };
+  readonly logLevel?: LogLevel;
 }
 
 export interface RegistryDetailsPage {
@@ -184,7 +197,7 @@ export interface AuthenticationAttempt {
   readonly lastTime: string;
   readonly attempts: number;
   readonly bridge: "mqtt" | "http";
-  readonly purpose: "connect" | "reauthenticate" | "request";
+  readonly purpose: "connect" | "reauthenticate" | "request" | "attach";
   readonly outcome: "accepted" | "bridge_disabled" | TokenErrorCode;
   /** Did a key of this device sign? `unchecked`: nobody looked. What follows is hearsay unless it is authentic. */
   readonly authenticity: Authenticity | "unchecked";

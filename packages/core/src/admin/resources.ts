@@ -66,6 +66,9 @@ export interface DeviceCredential {
 export interface GatewayConfig {
   readonly gatewayType?: GatewayType;
   readonly gatewayAuthMethod?: GatewayAuthMethod;
+  /** Of a device a gateway spoke for: the gateway's id, and when it did last. Output only. */
+  readonly lastAccessedGatewayId?: string;
+  readonly lastAccessedGatewayTime?: string;
 }
 
 export interface DeviceConfig {
@@ -142,4 +145,8 @@ export interface DeviceListRequest extends PageRequest {
   /** Field names in camelCase; `id`, `name` and `numId` always come. Absent: only those and `gatewayConfig`. */
   readonly fields?: readonly string[];
   readonly deviceIds?: readonly string[];
+  /** One of these at most: devices of a type, those bound to a gateway, or the gateways of a device. */
+  readonly gatewayType?: "GATEWAY" | "NON_GATEWAY";
+  readonly boundToGateway?: string;
+  readonly gatewaysOfDevice?: string;
 }

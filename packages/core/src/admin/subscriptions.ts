@@ -12,6 +12,8 @@ export interface SubscriptionPath {
 export interface SubscriptionCreation {
   /** Full name of the registry it reads. */
   readonly registry: string;
+  /** `projects/P/topics/T`: only what the registry's notification configs send there. Absent: everything. */
+  readonly topic?: string;
   /** 10 to 600, default 60. */
   readonly ackDeadlineSeconds?: number;
   /** Default `latest`. */
@@ -22,17 +24,20 @@ export interface SubscriptionView {
   /** `projects/{project}/subscriptions/{subscription}` */
   readonly name: string;
   readonly registry: string;
+  readonly topic?: string;
   readonly ackDeadlineSeconds: number;
   readonly createTime: string;
 }
 
-/** One telemetry message with IoT Core's attributes: `deviceId`, `deviceNumId`, `deviceRegistryId`, … */
+/** One telemetry message with IoT Core's attributes: `deviceId`, `deviceNumId`, `deviceRegistryId`, …; a state has `subType` "state". */
 export interface PubsubMessage {
   /** Standard base64, "" when empty. */
   readonly data: string;
   readonly attributes: Readonly<Record<string, string>>;
   readonly messageId: string;
   readonly publishTime: string;
+  /** Where the registry routed it; absent where no notification config matched. */
+  readonly topic?: string;
 }
 
 export interface PulledMessage {

@@ -32,6 +32,7 @@ import type {
   RegistryRef,
 } from "../registry/model.ts";
 import type { RegistryStore } from "../registry/store.ts";
+import type { TopicRoutes } from "../telemetry/routing.ts";
 import type { TestimonyListener } from "../time/time-witnesses.ts";
 import { AttemptBook, type AttemptObserver } from "./attempt-book.ts";
 import type { AuthenticationPurpose, PeerFacts, RecordedAuthenticity } from "./authentication-record.ts";
@@ -65,6 +66,8 @@ export interface DevicePrincipal {
   readonly gatewayAuthMethod: GatewayAuthMethod | undefined;
   /** The device's own, or its registry's where it has none. */
   readonly logLevel: LogLevel;
+  /** Where its registry sends what it publishes. */
+  readonly routes: TopicRoutes;
 }
 
 export interface AdmissionRequest {
@@ -221,8 +224,9 @@ class AdmissionDesk implements Admission {
     const source = sourceOf(request.peer.remoteAddress);
     const digest = digestOf(request.token);
     const known = this.#tokens.find(digest);
-    const mayCheck =
-      request.purpose === "reauthenticate" || this.#limits.mayCheck(source, allowance, nowMillis);
+    // Who renews proved a key on this connection; what a gateway attaches is counted under the gateway.
+    const isLimited = request.purpose !== "reauthenticate" && request.purpose !== "attach";
+    const mayCheck = !isLimited || this.#limits.mayCheck(source, allowance, nowMillis);
     const witness = new TokenWitness(this.#keys, known?.keyFingerprint, mayCheck);
     return { allowance, source, digest, known, mayCheck, witness, claims: undefined };
   }
@@ -295,7 +299,7 @@ class AdmissionDesk implements Admission {
       const owner = { deviceNumId: device.numId, device: ref };
       this.#tokens.remember(digest, { keyFingerprint, keyId, remoteAddress, ...owner });
     }
-    if (signer === undefined && work !== "none") {
+    if (signer === undefined && work !== "none" && request.purpose !== "attach") {
       this.#limits.failed(source, allowance, monotonicMillis);
     } else if (signer !== undefined && mayVerifyStill(error)) {
       this.#limits.proved(source, allowance, monotonicMillis);
@@ -406,13 +410,45 @@ function principalOf(verified: VerifiedToken, record: AdmissionRecord | undefine
   };
 }
 
+/**
+ * A device that showed no token of its own, and for which a gateway may speak: it has no key, and its right ends with
+ * the gateway's word alone.
+ */
+export function principalOfNoToken(
+  registry: AdmissionRecord["registry"],
+  device: NonNullable<AdmissionRecord["device"]>,
+): DevicePrincipal {
+  const never = Number.POSITIVE_INFINITY;
+  return {
+    registry: { project: registry.project, location: registry.location, registry: registry.registry },
+    registryNumId: registry.numId,
+    deviceId: device.deviceId,
+    deviceNumId: device.numId,
+    policy: registry.policy,
+    ...{ keyId: "", keyFingerprint: "", keyState: "retired", alg: "ES256", leniencies: [] },
+    ...{
+      issuedAtSeconds: 0,
+      expiresAtSeconds: never,
+      deadlineSeconds: never,
+      deadlineBecause: "token_expired",
+    },
+    ...standingOf(registry, device),
+  };
+}
+
+/** Is it one of {@link principalOfNoToken}? */
+export function isOfNoToken(principal: DevicePrincipal): boolean {
+  return principal.keyFingerprint === "";
+}
+
 /** What is on record of the device beside its keys, for a principal made or judged again. */
 export function standingOf(
   registry: AdmissionRecord["registry"],
   device: NonNullable<AdmissionRecord["device"]>,
-): Pick<DevicePrincipal, "gatewayAuthMethod" | "logLevel"> {
+): Pick<DevicePrincipal, "gatewayAuthMethod" | "logLevel" | "routes"> {
   return {
     gatewayAuthMethod: device.gatewayType === "GATEWAY" ? device.gatewayAuthMethod : undefined,
     logLevel: device.logLevel === "LOG_LEVEL_UNSPECIFIED" ? registry.logLevel : device.logLevel,
+    routes: registry,
   };
 }

@@ -20,7 +20,7 @@ export interface PeerFacts {
   readonly tlsResumed?: boolean;
 }
 
-export type AuthenticationPurpose = "connect" | "reauthenticate" | "request";
+export type AuthenticationPurpose = "connect" | "reauthenticate" | "request" | "attach";
 export type AuthenticationOutcome = "accepted" | "bridge_disabled" | TokenErrorCode;
 /** `unchecked`: no signature was looked at, so nothing is known. */
 export type RecordedAuthenticity = Authenticity | "unchecked";

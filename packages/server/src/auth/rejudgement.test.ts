@@ -32,6 +32,7 @@ const principal: DevicePrincipal = {
   leniencies: [],
   gatewayAuthMethod: undefined,
   logLevel: "NONE",
+  routes: { eventNotificationConfigs: [], stateNotificationTopic: "" },
 };
 
 function recordWith(

@@ -8,7 +8,7 @@
 import type { NumericDate } from "@mayfly/core";
 import { findKeyRefusal } from "@mayfly/core/token";
 import type { AdmissionRecord } from "../registry/model.ts";
-import { type DevicePrincipal, standingOf } from "./admission.ts";
+import { type DevicePrincipal, isOfNoToken, standingOf } from "./admission.ts";
 
 export type RightEnd =
   | "device_deleted"
@@ -41,6 +41,9 @@ export function rejudge(
   const { policy, mqttEnabled, httpEnabled } = record.registry;
   if (!(bridge === "mqtt" ? mqttEnabled : httpEnabled)) return ends("bridge_disabled");
 
+  if (isOfNoToken(principal)) {
+    return { kind: "keeps", principal: { ...principal, policy, ...standingOf(record.registry, device) } };
+  }
   const key = device.keys.find(({ fingerprint }) => fingerprint === principal.keyFingerprint);
   if (key === undefined) return ends("key_retired");
   const refusal = findKeyRefusal(key, policy, now);

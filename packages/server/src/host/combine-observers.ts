@@ -38,6 +38,22 @@ export function combineObservers(first: Observer, second: Observer): Observer {
       first.disconnected(facts);
       second.disconnected(facts);
     },
+    attached(facts) {
+      first.attached(facts);
+      second.attached(facts);
+    },
+    attachRefused(facts) {
+      first.attachRefused(facts);
+      second.attachRefused(facts);
+    },
+    detached(facts) {
+      first.detached(facts);
+      second.detached(facts);
+    },
+    gatewayError(facts) {
+      first.gatewayError(facts);
+      second.gatewayError(facts);
+    },
     published(facts) {
       first.published(facts);
       second.published(facts);

@@ -52,6 +52,7 @@ export function createLogObserver(
     },
     published() {},
     acknowledged() {},
+    gatewayError() {},
     sent() {},
     requestAnswered() {},
     connected({ principal, protocolVersion, link, linkBefore, tookOver, resumed, deadlineSeconds }) {
@@ -118,6 +119,35 @@ export function createLogObserver(
         address: link.remoteAddress,
         connectedSeconds: Math.round(connectedMillis / 1000),
         unacknowledged,
+      });
+    },
+    attached({ principal, gateway, isRenewal, link }) {
+      log.info({
+        event: isRenewal ? "attach_renewed" : "attached",
+        device: devicePathOf(principal),
+        gateway: gateway.deviceId,
+        ...(principal.keyId === "" ? undefined : { key: principal.keyId }),
+        address: link.remoteAddress,
+      });
+    },
+    attachRefused({ because, device, gateway, code, link }) {
+      if (!mayWrite()) return;
+      log.warn({
+        event: "attach_refused",
+        because,
+        code,
+        device: formatDeviceName({ ...gateway.registry, device }),
+        gateway: gateway.deviceId,
+        address: link.remoteAddress,
+      });
+    },
+    detached({ principal, gateway, because, link }) {
+      log.info({
+        event: "detached",
+        because,
+        device: devicePathOf(principal),
+        gateway: gateway.deviceId,
+        address: link.remoteAddress,
       });
     },
     notStored({ qos, because }) {

@@ -74,6 +74,7 @@ test("depths are read at the scrape, and the event loop's delay is there", async
     connections: 7,
     unauthenticated: 0,
     sessions: 5,
+    attached: 6,
     deadlines: 7,
     unacknowledged: 3,
     held: 0,
@@ -104,6 +105,7 @@ test("depths are read at the scrape, and the event loop's delay is there", async
   const text = await metrics.text();
 
   assert.match(text, /^mayfly_sessions 5$/m);
+  assert.match(text, /^mayfly_attached 6$/m);
   assert.match(text, /^mayfly_backbone_queue_messages 11$/m);
   assert.match(text, /^mayfly_registry_queue_writes 13$/m);
   assert.match(text, /^mayfly_registry_healthy 0$/m);

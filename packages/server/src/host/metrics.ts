@@ -110,6 +110,24 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
     help: "CONNECTs that replaced a live session of the same device.",
     registers,
   });
+  const attaches = new Counter({
+    name: "mayfly_attaches_total",
+    help: "Devices that gateways wanted to attach, by outcome (attached, renewed, refused) and reason.",
+    labelNames: ["outcome", "reason"],
+    registers,
+  });
+  const detaches = new Counter({
+    name: "mayfly_detaches_total",
+    help: "Devices attached no longer, by reason.",
+    labelNames: ["reason"],
+    registers,
+  });
+  const gatewayErrors = new Counter({
+    name: "mayfly_gateway_errors_total",
+    help: "Errors on gateways' errors topics, by type and outcome: told, or dropped.",
+    labelNames: ["type", "outcome"],
+    registers,
+  });
   const published = createTalliedCounter({
     name: "mayfly_published_total",
     help: "Messages handed to the store, by kind and QoS.",
@@ -205,6 +223,11 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
       bytes.add(payloadBytes);
     },
     acknowledged: ({ kind, millis }) => publishToAck.observe(kind, millis / 1000),
+    attached: ({ isRenewal }) =>
+      attaches.inc({ outcome: isRenewal ? "renewed" : "attached", reason: "none" }),
+    attachRefused: ({ because }) => attaches.inc({ outcome: "refused", reason: because }),
+    detached: ({ because }) => detaches.inc({ reason: because }),
+    gatewayError: ({ type, isTold }) => gatewayErrors.inc({ type, outcome: isTold ? "told" : "dropped" }),
     notStored: ({ qos, because }) => notStored.inc({ qos, reason: because }),
     sent: ({ kind, qos }) => sent.inc({ kind, qos }),
     requestAnswered: ({ call, httpStatus }) => httpCalls.inc({ call, status: httpStatus }),
@@ -235,7 +258,12 @@ export function createMetrics(ports: { readonly clock: Pick<Clock, "monotonicMil
       gauge("mayfly_connections", "Network connections open.", count("connections"));
       gauge("mayfly_connections_unauthenticated", "Of these, not admitted yet.", count("unauthenticated"));
       gauge("mayfly_sessions", "Devices connected.", count("sessions"));
-      gauge("mayfly_deadlines", "Connections waiting for a due time.", count("deadlines"));
+      gauge("mayfly_attached", "Devices attached to gateways.", count("attached"));
+      gauge(
+        "mayfly_deadlines",
+        "Connections and attached devices waiting for a due time.",
+        count("deadlines"),
+      );
       gauge(
         "mayfly_unacknowledged",
         "PUBLISHes handed to the store and not answered.",

@@ -213,6 +213,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         store,
         backbone,
         bridge,
+        rates: bridge.rates,
         clock,
         timers: systemTimers,
         sha256: nodeSha256,
@@ -229,8 +230,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       {
         admission: bridge.admission,
         intake: bridge.intake,
+        rates: bridge.rates,
         registry: store,
         clock,
+        timers: systemTimers,
         observer,
         timeAnswerer: signedTime.answerer,
         onInternalError,

@@ -12,6 +12,7 @@ import type { KeyParser } from "../registry/key-parser.ts";
 import type { RegistryService } from "../registry/service.ts";
 import type { RegistryStore } from "../registry/store.ts";
 import type { Backbone } from "../telemetry/backbone.ts";
+import type { DeviceRates } from "../telemetry/device-rates.ts";
 import { requirePermissions } from "./authorization.ts";
 import { deviceRoutes } from "./device-routes.ts";
 import {
@@ -21,6 +22,7 @@ import {
   type OnInternalError,
   takeJsonBodies,
 } from "./fastify-app.ts";
+import { gatewayRoutes } from "./gateway-routes.ts";
 import { type Health, healthRoutes } from "./health.ts";
 import { isLoopbackRequest } from "./loopback.ts";
 import { mayflyRoutes } from "./mayfly-routes.ts";
@@ -45,6 +47,7 @@ export interface AdminApiPorts {
   readonly store: Pick<RegistryStore, "findAdminToken">;
   readonly backbone: Backbone;
   readonly bridge: Pick<Bridge, "sendCommand" | "findSession">;
+  readonly rates: DeviceRates;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly sha256: Sha256;
@@ -92,6 +95,7 @@ export function adminRoutes(ports: AdminApiPorts, puller: Puller, tails: Tails):
   return [
     ...registryRoutes(ports),
     ...deviceRoutes(ports),
+    ...gatewayRoutes(ports),
     ...subscriptionRoutes({ ...ports, puller }),
     ...mayflyRoutes({ ...ports, tails }),
     ...healthRoutes(ports.health, isLoopbackRequest),

@@ -10,6 +10,7 @@ import {
   lab,
   openAdminHouse,
   startSeconds,
+  timers,
 } from "../../test/http/admin-house.ts";
 import { createAdmission } from "../auth/admission.ts";
 import { createNodeKeyVerifier } from "../host/node-key-verifier.ts";
@@ -47,8 +48,10 @@ async function openDeviceHouse(intake?: Intake): Promise<DeviceHouse> {
       observer: { verified: () => undefined, attempted: () => undefined, alarm: () => undefined },
     }),
     intake: intake ?? createIntake({ clock, registry: store, backbone }),
+    rates: house.ports.rates,
     registry: store,
     clock,
+    timers,
     observer: {
       requestAnswered: ({ call, httpStatus }) => told.push(`${call} ${httpStatus}`),
       requestRefused: ({ because, deviceName, authenticity, remoteAddress }) =>
@@ -261,7 +264,6 @@ for (const [sentence, url, body, status, code] of [
     "INVALID_ARGUMENT",
   ],
   ["a subfolder with a wildcard", `${device}:publishEvent`, { subFolder: "a/#" }, 400, "INVALID_ARGUMENT"],
-  ["a gateway's message", `${device}:publishEvent`, { gatewayInfo: {} }, 501, "UNIMPLEMENTED"],
   ["an admin route", "/v1/projects/mayfly/locations/lab/registries", {}, 404, "NOT_FOUND"],
 ] as const) {
   test(`${sentence} is ${code}`, async () => {
@@ -330,6 +332,45 @@ test("each call is told by what came of it, and each refusal by its reason, once
   ]);
 });
 
+test("a local version given twice, in either spelling, is INVALID_ARGUMENT", async () => {
+  const { call } = await openDeviceHouse();
+
+  for (const query of ["localVersion=1&localVersion=2", "localVersion=1&local_version=1"]) {
+    const answer = await call("GET", `${device}/config?${query}`);
+    assert.deepEqual([answer.statusCode, answer.json().error.status], [400, "INVALID_ARGUMENT"]);
+  }
+});
+
+test("the beta's path is the same API", async () => {
+  const { call } = await openDeviceHouse();
+  const beta = device.replace("/v1/", "/v1beta1/");
+
+  const answers = [
+    await call("POST", `${beta}:publishEvent`, { binaryData: "b24=" }),
+    await call("POST", `${beta}:setState`, { state: { binaryData: "b24=" } }),
+    await call("GET", `${beta}/config`),
+    await call("GET", `${beta}/config`, undefined, null),
+  ];
+
+  assert.deepEqual(
+    answers.map(({ statusCode }) => statusCode),
+    [200, 200, 200, 401],
+  );
+});
+
+test("a body that is not UTF-8 is no JSON", async () => {
+  const { api } = await openDeviceHouse();
+
+  const answer = await api.inject({
+    method: "POST",
+    url: `${device}:publishEvent`,
+    headers: { authorization: `Bearer ${mintToken()}` },
+    payload: Buffer.from('{"messageId": "\xff"}', "latin1"),
+  });
+
+  assert.deepEqual([answer.statusCode, answer.json().error.status], [400, "INVALID_ARGUMENT"]);
+});
+
 async function sendRaw(text: string): Promise<string> {
   const { api } = await openDeviceHouse();
   await api.listen({ host: "127.0.0.1", port: 0 });
@@ -371,4 +412,28 @@ test("no answer repeats the token", async () => {
   const answer = await call("POST", `${device}:publishEvent`, {}, `Bearer ${token}`);
 
   assert.ok(!answer.body.includes(token.slice(0, 20)));
+});
+
+test("messages above the rate are 429 with the seconds to wait, and states by their own", async () => {
+  const { house, call } = await openDeviceHouse();
+  await house.call("PATCH", `/mayfly${lab}/plant`, { policy: { messagesPerSecond: 3, statesPerSecond: 1 } });
+  const publishOne = () => call("POST", `${device}:publishEvent`, { binaryData: "aGk=" });
+  const setState = () => call("POST", `${device}:setState`, { state: { binaryData: "aGk=" } });
+
+  const states = [await setState(), await setState(), await setState()];
+  const events = [await publishOne(), await publishOne()];
+
+  assert.deepEqual(
+    [...states, ...events].map((answer) => [answer.statusCode, answer.headers["retry-after"]]),
+    [
+      [200, undefined],
+      [200, undefined],
+      [429, "1"],
+      [200, undefined],
+      [429, "1"],
+    ],
+  );
+  assert.equal(events[1]?.json().error.status, "RESOURCE_EXHAUSTED");
+  house.clock.wall += 1;
+  assert.deepEqual([(await setState()).statusCode, (await publishOne()).statusCode], [200, 200]);
 });

@@ -1,8 +1,8 @@
 /**
  * The device HTTPS API, as Cloud IoT Core's HTTP bridge spoke: publishEvent, setState, config.
  *
- * HTTP/1.1 only and tolerant of what firmware in the field sends (bare line feeds, two blanks, both spellings,
- * both base64 alphabets); answers are printed one member a line because some firmware reads them line by line.
+ * HTTP/1.1 only and tolerant of what firmware in the field sends (bare line feeds and two blanks by the gate
+ * before the parser, `gated-socket.ts`; both spellings, both base64 alphabets); answers are printed one member a line because some firmware reads them line by line.
  * The token is judged before the body is read, by the same admission as MQTT, and every refusal looks the
  * same. 200 means durable. No admin route exists here. Signed time (`time-route.ts`) is the one thing given to
  * whoever asks.
@@ -14,6 +14,7 @@ import {
   type DeviceName,
   isEventSubfolder,
   parseDeviceName,
+  type Timers,
   utf8Length,
 } from "@mayfly/core";
 import { refusalOnWire, TokenError } from "@mayfly/core/token";
@@ -22,20 +23,33 @@ import type { Admission, DevicePrincipal } from "../auth/admission.ts";
 import type { PeerFacts } from "../auth/authentication-record.ts";
 import type { DeviceActivity, DeviceConfigVersion, DeviceRef } from "../registry/model.ts";
 import type { LookUp, RegistryStore } from "../registry/store.ts";
+import type { DeviceRates } from "../telemetry/device-rates.ts";
 import type { Intake, IntakeOutcome, IntakeRefusal } from "../telemetry/intake.ts";
 import type { TimeAnswerer } from "../time/time-answerer.ts";
 import { ApiError, invalidField } from "./api-error.ts";
 import { findBearerToken } from "./authorization.ts";
+import {
+  findSpeaker,
+  type GatewayInfo,
+  gatewayInfoOfQuery,
+  readGatewayInfo,
+  type Speaker,
+  type SpeakerRefusal,
+} from "./device-gateway.ts";
+import { refuseOverRate } from "./device-limits.ts";
 import { type DeviceApiObserver, deviceCalls } from "./device-observer.ts";
 import {
   addRoutes,
   answerErrors,
   commonOptions,
+  formatLastAnswer,
   type OnInternalError,
   takeJsonBodies,
 } from "./fastify-app.ts";
+import { apiErrorOf } from "./gate-refusal.ts";
+import { gateConnections } from "./gated-socket.ts";
 import { findObject, integerOf, type JsonFields, readBytes, readObject, readString } from "./json-fields.ts";
-import type { Route } from "./route.ts";
+import type { Call, Route } from "./route.ts";
 import { addTimeRoute } from "./time-route.ts";
 
 /** 256 KiB of payload in base64 and some room. */
@@ -52,8 +66,13 @@ export const DEVICE_CONNECTIONS_MAX = 2_000;
 export interface DeviceApiPorts {
   readonly admission: Pick<Admission, "admitDeviceToken">;
   readonly intake: Intake;
-  readonly registry: Pick<RegistryStore, "lookUpConfig" | "recordActivity">;
+  readonly rates: DeviceRates;
+  readonly registry: Pick<
+    RegistryStore,
+    "lookUpConfig" | "recordActivity" | "lookUpAdmission" | "lookUpAttachment"
+  >;
   readonly clock: Clock;
+  readonly timers: Timers;
   readonly observer: DeviceApiObserver;
   readonly timeAnswerer: TimeAnswerer;
   readonly onInternalError: OnInternalError;
@@ -64,12 +83,15 @@ export interface DeviceApiOptions {
   readonly tls?: TlsOptions;
 }
 
-const devicePath = "/v1/projects/{project}/locations/{location}/registries/{registry}/devices/{device}";
+/** Firmware of 2017 speaks to the beta's path; the calls are the same. */
+const versions = ["v1", "v1beta1"] as const;
+const devicePath = "projects/{project}/locations/{location}/registries/{registry}/devices/{device}";
 
 /** @returns A Fastify app that is not listening yet. */
 export function createDeviceApi(ports: DeviceApiPorts, options: DeviceApiOptions = {}): FastifyInstance {
   const common = commonOptions(DEVICE_BODY_BYTES_MAX, prettyJson);
-  const http = { insecureHTTPParser: true, maxHeaderSize: DEVICE_HEADER_BYTES_MAX };
+  // Strict: the gate before it forgives what firmware needs, and nothing else.
+  const http = { insecureHTTPParser: false, maxHeaderSize: 2 * DEVICE_HEADER_BYTES_MAX };
   // Fastify types each kind of server apart; what is used of the app here and outside is the same in all.
   const app = (options.tls === undefined
     ? fastify({ ...common, http })
@@ -79,20 +101,14 @@ export function createDeviceApi(ports: DeviceApiPorts, options: DeviceApiOptions
       })) as unknown as FastifyInstance;
 
   app.server.maxConnections = DEVICE_CONNECTIONS_MAX;
+  gateConnections(app.server, {
+    limits: { headBytesMax: DEVICE_HEADER_BYTES_MAX, bodyBytesMax: DEVICE_BODY_BYTES_MAX },
+    timers: ports.timers,
+    formatRefusal: (refusal) => formatLastAnswer(apiErrorOf(refusal), prettyJson),
+  });
 
   const principals = new WeakMap<object, DevicePrincipal>();
-  app.addHook("onRequest", async (request, reply) => {
-    // The tolerant parser takes both framings; whichever it chose, somebody else could have chosen the other.
-    if (
-      request.headers["transfer-encoding"] !== undefined &&
-      request.headers["content-length"] !== undefined
-    ) {
-      reply.header("connection", "close");
-      throw new ApiError(
-        "INVALID_ARGUMENT",
-        "Transfer-Encoding and Content-Length must not be sent together.",
-      );
-    }
+  app.addHook("onRequest", async (request) => {
     if (!request.is404 && request.routeOptions.config.permission === "device")
       principals.set(request, await admit(request));
   });
@@ -157,12 +173,17 @@ export function createDeviceApi(ports: DeviceApiPorts, options: DeviceApiOptions
 
   takeJsonBodies(app);
   answerErrors(app, prettyJson, ports.onInternalError);
-  addRoutes(app, deviceApiRoutes(ports, principalOf), prettyJson);
+  addRoutes(
+    app,
+    versions.flatMap((version) => deviceApiRoutes(`/${version}/${devicePath}`, ports, principalOf)),
+    prettyJson,
+  );
   addTimeRoute(app, ports.timeAnswerer, prettyJson);
   return app;
 }
 
 function deviceApiRoutes(
+  path: string,
   ports: DeviceApiPorts,
   principalOf: (request: FastifyRequest) => DevicePrincipal,
 ): readonly Route[] {
@@ -172,13 +193,20 @@ function deviceApiRoutes(
     ports.registry.recordActivity({ device: deviceRefOf(principal), activity });
   }
 
+  /** @throws {ApiError} The gateway may not speak for the device, or nobody could look. */
+  function speakerOf(call: Call, info: GatewayInfo | undefined): Promise<Speaker> {
+    const { registry, clock, observer } = ports;
+    const peer = { deviceName: deviceNameOf(call.request), remoteAddress: call.request.ip };
+    const refused = (because: SpeakerRefusal) => observer.requestRefused({ because, ...peer });
+    return findSpeaker({ registry, clock, refused }, principalOf(call.request), info);
+  }
+
   return [
     {
       method: "POST",
-      path: `${devicePath}:publishEvent`,
+      path: `${path}:publishEvent`,
       permission: "device",
       async handle(call) {
-        const principal = principalOf(call.request);
         const fields = readObject(call.body ?? {}, "", [
           "name",
           "binaryData",
@@ -186,7 +214,7 @@ function deviceApiRoutes(
           "gatewayInfo",
           "messageId",
         ]);
-        refuseGateway(fields);
+        const { principal, ...through } = await speakerOf(call, readGatewayInfo(fields));
         const payload = readPayload(fields, EVENT_BYTES_MAX);
         const subfolder = readString(fields, "subFolder");
         if (subfolder !== "" && !isEventSubfolder(subfolder)) {
@@ -196,7 +224,13 @@ function deviceApiRoutes(
         if (utf8Length(deviceMessageId) > MESSAGE_ID_BYTES_MAX) {
           throw invalidField("message_id", `A message_id has at most ${MESSAGE_ID_BYTES_MAX} bytes.`);
         }
-        const event = { subfolder, payload, ...(deviceMessageId === "" ? {} : { deviceMessageId }) };
+        const event = {
+          subfolder,
+          payload,
+          ...through,
+          ...(deviceMessageId === "" ? {} : { deviceMessageId }),
+        };
+        refuseOverRate(ports.rates.takeMessage(principal, payload.length), tooManyMessages);
         await untilDurable((done) => ports.intake.takeEvent(principal, event, done));
         recordActivity(principal, { eventMs: nowMs() });
         return {};
@@ -204,27 +238,29 @@ function deviceApiRoutes(
     },
     {
       method: "POST",
-      path: `${devicePath}:setState`,
+      path: `${path}:setState`,
       permission: "device",
       async handle(call) {
-        const principal = principalOf(call.request);
         const fields = readObject(call.body ?? {}, "", ["name", "state", "gatewayInfo"]);
-        refuseGateway(fields);
+        const { principal, gatewayId } = await speakerOf(call, readGatewayInfo(fields));
         const state = findObject(fields, "state", ["binaryData", "updateTime"]);
         if (state === undefined) throw invalidField("state", "The state is missing.");
         const payload = readPayload(state, STATE_BYTES_MAX);
-        await untilDurable((done) => ports.intake.takeState(principal, payload, done));
+        refuseOverRate(ports.rates.takeState(principal), "The device's state is updated too often.");
+        refuseOverRate(ports.rates.takeMessage(principal, payload.length), tooManyMessages);
+        await untilDurable((done) => ports.intake.takeState(principal, payload, done, gatewayId));
         recordActivity(principal, { stateMs: nowMs() });
         return {};
       },
     },
     {
       method: "GET",
-      path: `${devicePath}/config`,
+      path: `${path}/config`,
       permission: "device",
       async handle(call) {
-        const principal = principalOf(call.request);
-        const text = call.query("localVersion") ?? "";
+        const { principal } = await speakerOf(call, gatewayInfoOfQuery(call));
+        const [text = "", ...more] = call.queryAll("localVersion");
+        if (more.length > 0) throw invalidField("local_version", "The local_version is given twice.");
         const localVersion = text === "" ? 0 : integerOf(text);
         if (!Number.isSafeInteger(localVersion) || localVersion < 0) {
           throw invalidField("local_version", "Invalid value at 'local_version' (TYPE_INT64).");
@@ -259,6 +295,8 @@ export const intakeRefusalOnHttp = {
   payload_too_large: () => invalidField("binary_data", "The payload is too large."),
 } satisfies Record<IntakeRefusal, () => ApiError>;
 
+const tooManyMessages = "The device sends too many messages or bytes.";
+
 async function untilDurable(take: (done: (outcome: IntakeOutcome) => void) => void): Promise<void> {
   const outcome = await new Promise<IntakeOutcome>(take);
   if (outcome.kind === "refused") throw intakeRefusalOnHttp[outcome.because]();
@@ -268,12 +306,6 @@ function readPayload(fields: JsonFields, bytesMax: number): Uint8Array {
   const payload = readBytes(fields, "binaryData");
   if (payload.length <= bytesMax) return payload;
   throw invalidField("binary_data", `The payload has at most ${bytesMax} bytes, not ${payload.length}.`);
-}
-
-function refuseGateway(fields: JsonFields): void {
-  if (fields.values.has("gatewayInfo")) {
-    throw new ApiError("UNIMPLEMENTED", "gateway_info is not served: gateways bind no devices yet.");
-  }
 }
 
 function deviceNameOf(request: FastifyRequest): DeviceName {

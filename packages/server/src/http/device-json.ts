@@ -268,11 +268,14 @@ function formatCredential(key: KeyRecord): DeviceCredential {
 }
 
 function formatGatewayConfig(record: DeviceRecord): GatewayConfig {
+  const { gatewayId, gatewayMs } = record.activity;
   return {
     ...(record.gatewayType === "GATEWAY_TYPE_UNSPECIFIED" ? {} : { gatewayType: record.gatewayType }),
     ...(record.gatewayAuthMethod === "GATEWAY_AUTH_METHOD_UNSPECIFIED"
       ? {}
       : { gatewayAuthMethod: record.gatewayAuthMethod }),
+    ...(gatewayId === undefined ? {} : { lastAccessedGatewayId: gatewayId }),
+    ...timeMember("lastAccessedGatewayTime", gatewayMs),
   };
 }
 

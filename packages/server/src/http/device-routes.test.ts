@@ -285,15 +285,6 @@ for (const [sentence, method, url, body, status, code, message] of [
     "INVALID_ARGUMENT",
     /262144/,
   ],
-  [
-    "a list of a gateway's devices is UNIMPLEMENTED",
-    "GET",
-    `${devices}?gatewayListOptions.associationsGatewayId=gw-1`,
-    undefined,
-    501,
-    "UNIMPLEMENTED",
-    /gateway/,
-  ],
   ["a body that is no JSON is refused", "POST", devices, "{", 400, "INVALID_ARGUMENT", /JSON/],
   ["a body that is a list is refused", "POST", devices, [], 400, "INVALID_ARGUMENT", /object/],
   [
@@ -471,4 +462,36 @@ test("a deleted device is gone", async () => {
   const found = await house.call("GET", `${devices}/sensor-1`);
 
   assert.deepEqual([deleted.status, deleted.text, found.status], [200, "{}", 404]);
+});
+
+test("two configs at once, the third is RESOURCE_EXHAUSTED and changes nothing; a second later it goes", async () => {
+  const house = await openPlant();
+  await house.call("POST", devices, { id: "sensor-1" });
+  const modify = () =>
+    house.call("POST", `${devices}/sensor-1:modifyCloudToDeviceConfig`, { binaryData: "aGk=" });
+
+  const [first, second, third] = [await modify(), await modify(), await modify()];
+  const versions = await house.call("GET", `${devices}/sensor-1/configVersions`);
+  house.clock.wall += 1;
+  const later = await modify();
+
+  assert.deepEqual([first.status, second.status, third.status, later.status], [200, 200, 429, 200]);
+  assert.deepEqual([third.body.error.status, third.headers["retry-after"]], ["RESOURCE_EXHAUSTED", "1"]);
+  assert.equal(versions.body.deviceConfigs.length, 3);
+});
+
+test("commands above the rate are RESOURCE_EXHAUSTED, counted under the device whichever name is used", async () => {
+  const house = await openPlant();
+  const { numId } = (await house.call("POST", devices, { id: "sensor-1" })).body;
+  await house.call("POST", devices, { id: "sensor-2" });
+  await house.call("PATCH", `/mayfly${lab}/plant`, { policy: { commandsPerSecond: 2 } });
+  const send = (name: string) =>
+    house.call("POST", `${devices}/${name}:sendCommandToDevice`, { binaryData: "aGk=" });
+
+  const statuses = [];
+  for (const name of ["sensor-1", numId, "sensor-1", numId, "sensor-2"])
+    statuses.push((await send(name)).status);
+
+  assert.deepEqual(statuses, [200, 200, 429, 429, 200]);
+  assert.equal(house.bridge.commands.length, 3);
 });

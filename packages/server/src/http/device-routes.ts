@@ -4,15 +4,12 @@
 import { isCommandSubfolder } from "@mayfly/core";
 import { isReservedCommand } from "@mayfly/core/instruction";
 import type { Bridge } from "../mqtt/bridge.ts";
-import {
-  COMMAND_BYTES_MAX,
-  DEVICE_IDS_MAX,
-  DEVICE_PAGE_SIZE_MAX,
-  type DeviceFilter,
-} from "../registry/devices.ts";
+import { COMMAND_BYTES_MAX, DEVICE_IDS_MAX, DEVICE_PAGE_SIZE_MAX } from "../registry/devices.ts";
 import type { DeviceRef } from "../registry/model.ts";
 import type { RegistryService } from "../registry/service.ts";
-import { ApiError, invalidField } from "./api-error.ts";
+import type { DeviceListFilter } from "../registry/store.ts";
+import type { DeviceRates } from "../telemetry/device-rates.ts";
+import { invalidField } from "./api-error.ts";
 import { sendCommand } from "./command.ts";
 import {
   checkSameDevice,
@@ -25,11 +22,12 @@ import {
   formatDevice,
   formatMaskedDevice,
   formatState,
-  gatewayTypes,
   readDeviceBody,
 } from "./device-json.ts";
+import { createDeviceLimits } from "./device-limits.ts";
 import { parseFieldMask, parseUpdateMask } from "./field-mask.ts";
-import { findInteger, readBytes, readEnum, readObject, readString } from "./json-fields.ts";
+import { gatewayFilterOf } from "./gateway-routes.ts";
+import { findInteger, readBytes, readObject, readString } from "./json-fields.ts";
 import { readCount, readPage } from "./paging.ts";
 import { registryOf, registryPath } from "./registry-routes.ts";
 import type { Call, Route } from "./route.ts";
@@ -40,8 +38,10 @@ export const devicePath = `${devicesPath}/{device}`;
 export function deviceRoutes(ports: {
   readonly service: RegistryService;
   readonly bridge: Pick<Bridge, "sendCommand">;
+  readonly rates: DeviceRates;
 }): readonly Route[] {
   const { devices } = ports.service;
+  const limits = createDeviceLimits(ports);
 
   return [
     {
@@ -107,6 +107,7 @@ export function deviceRoutes(ports: {
       async handle(call) {
         const fields = readObject(call.body ?? {}, "", ["name", "versionToUpdate", "binaryData"]);
         const version = findInteger(fields, "versionToUpdate", 0, Number.MAX_SAFE_INTEGER) ?? 0;
+        await limits.config(deviceOf(call));
         return formatConfig(
           await devices.modifyConfig(deviceOf(call), readBytes(fields, "binaryData"), version),
         );
@@ -150,6 +151,7 @@ export function deviceRoutes(ports: {
         if (isReservedCommand(subfolder)) {
           throw invalidField("subfolder", "Subfolders of 'mayfly' are the server's own: see ':instruct'.");
         }
+        await limits.command(deviceOf(call));
         const { project, location, registry, deviceId } = await devices.get(deviceOf(call));
         await sendCommand(
           ports.bridge,
@@ -166,28 +168,9 @@ export function deviceOf(call: Call): DeviceRef {
   return { ...registryOf(call), device: call.param("device") };
 }
 
-function filterOf(call: Call): DeviceFilter {
-  for (const option of ["associationsGatewayId", "associationsDeviceId"]) {
-    if ((call.query(`gatewayListOptions.${option}`) ?? "") !== "") {
-      throw new ApiError(
-        "UNIMPLEMENTED",
-        `gatewayListOptions.${option} is not served: gateways bind no devices yet.`,
-      );
-    }
-  }
+function filterOf(call: Call): DeviceListFilter {
   const ids = [...call.queryAll("deviceIds"), ...call.queryAll("deviceNumIds")];
   if (ids.length > DEVICE_IDS_MAX)
     throw invalidField("device_ids", `At most ${DEVICE_IDS_MAX} devices may be named.`);
-  const gatewayType = readEnum(
-    {
-      path: "gateway_list_options",
-      values: new Map([["gatewayType", call.query("gatewayListOptions.gatewayType") ?? 0]]),
-    },
-    "gatewayType",
-    gatewayTypes,
-  );
-  return {
-    ...(ids.length === 0 ? {} : { ids }),
-    ...(gatewayType === "GATEWAY_TYPE_UNSPECIFIED" ? {} : { gatewayType }),
-  };
+  return { ...(ids.length === 0 ? {} : { ids }), ...gatewayFilterOf(call) };
 }

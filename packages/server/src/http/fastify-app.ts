@@ -1,6 +1,7 @@
 /**
  * What both HTTP listeners have in common: bounds, lenient JSON bodies, Google's errors, no talk of insides.
  */
+import { isUtf8 } from "node:buffer";
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from "fastify";
 import { ApiError, errorBody, toApiError } from "./api-error.ts";
 import { toCamelCase } from "./json-fields.ts";
@@ -35,13 +36,31 @@ export function commonOptions(bodyBytesMax: number, formatJson: FormatJson) {
     frameworkErrors: (error, _request, reply) => sendError(reply, toApiError(error), formatJson),
     clientErrorHandler(_error, socket) {
       if (!socket.writable) return;
-      const body = formatJson(errorBody(new ApiError("INVALID_ARGUMENT", "The HTTP request is malformed.")));
       socket.end(
-        `HTTP/1.1 400 Bad Request\r\ncontent-type: application/json; charset=UTF-8\r\n` +
-          `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+        formatLastAnswer(new ApiError("INVALID_ARGUMENT", "The HTTP request is malformed."), formatJson),
       );
     },
   } satisfies FastifyServerOptions;
+}
+
+/** RFC 9110 §15 and RFC 6585 §5, of the answers given without a parser. */
+const reasonPhrases: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  408: "Request Timeout",
+  417: "Expectation Failed",
+  431: "Request Header Fields Too Large",
+  501: "Not Implemented",
+  505: "HTTP Version Not Supported",
+};
+
+/** A whole answer for a connection that no parser reads any more. */
+export function formatLastAnswer(error: ApiError, formatJson: FormatJson): string {
+  const body = formatJson(errorBody(error));
+  return (
+    `HTTP/1.1 ${error.httpStatus} ${reasonPhrases[error.httpStatus] ?? ""}\r\n` +
+    "content-type: application/json; charset=UTF-8\r\n" +
+    `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`
+  );
 }
 
 /** Bodies are JSON whatever their Content-Type says, and none is as good as an empty one. */
@@ -50,6 +69,8 @@ export function takeJsonBodies(app: FastifyInstance): void {
   app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => {
     if (body.length === 0) return done(null, undefined);
     try {
+      // RFC 8259 §8.1. A decoder that mends bytes would let two ids become one.
+      if (!Buffer.isBuffer(body) || !isUtf8(body)) throw new TypeError("not UTF-8");
       done(null, JSON.parse(body.toString("utf8")));
     } catch {
       done(new ApiError("INVALID_ARGUMENT", "Invalid JSON payload received."));
@@ -90,7 +111,7 @@ function sendError(reply: FastifyReply, error: ApiError, formatJson: FormatJson)
     .send(formatJson(errorBody(error)));
 }
 
-const methods: readonly Method[] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
 
 /** Registers the table, and for each of its paths the methods it does not have: 405 with `allow`. */
 export function addRoutes(app: FastifyInstance, routes: readonly Route[], formatJson: FormatJson): void {
@@ -115,7 +136,7 @@ export function addRoutes(app: FastifyInstance, routes: readonly Route[], format
   for (const [url, present] of methodsOf) {
     const allow = present.join(", ");
     app.route({
-      method: methods.filter((method) => !present.includes(method)),
+      method: methods.filter((method) => !present.some((one) => one === method)),
       url,
       config: { permission: "public" },
       async handler() {

@@ -8,6 +8,9 @@
 import { BytesError, base64LenientDecode } from "@mayfly/core";
 import { invalidField } from "./api-error.ts";
 
+/** How much of a value that is no base64 its refusal repeats. */
+export const QUOTED_CHARACTERS_MAX = 32;
+
 /** A JSON object being read. `path` is its dotted snake_case place in the request, "" at the top. */
 export interface JsonFields {
   readonly path: string;
@@ -140,9 +143,16 @@ export function readBytes(fields: JsonFields, name: string): Uint8Array {
   } catch (error) {
     if (!(error instanceof BytesError)) throw error;
     const path = fieldPath(fields.path, name);
-    // The text itself is not repeated: it may be a payload nobody wants in a log.
-    throw invalidField(path, `Invalid value at '${path}' (TYPE_BYTES), Base64 decoding failed.`);
+    throw invalidField(
+      path,
+      `Invalid value at '${path}' (TYPE_BYTES), Base64 decoding failed for "${quoted(text)}"`,
+    );
   }
+}
+
+/** The caller's own text back to the caller, as Google did, but never a payload of any length; no log has it. */
+function quoted(text: string): string {
+  return text.length <= QUOTED_CHARACTERS_MAX ? text : `${text.slice(0, QUOTED_CHARACTERS_MAX)}…`;
 }
 
 const epochMs = 0;

@@ -37,17 +37,19 @@ import {
   readObject,
   readString,
 } from "./json-fields.ts";
+import { formatNotificationFields, notificationFieldsOf } from "./registry-json.ts";
 import { formatMillis, formatSeconds } from "./timestamps.ts";
 
 export const SLOT_MAX = 255;
 
+const notificationMembers = ["eventNotificationConfigs", "stateNotificationConfig", "logLevel"];
 const policyMembers = Object.keys(policyPresets.strict);
 const chipSerialForm = /^[0-9a-f]{18}$/;
 const keyIdForm = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** `{id, policy?, retention?}`; the policy's base is `strict`. @throws {ApiError} INVALID_ARGUMENT */
+/** `{id, policy?, retention?, eventNotificationConfigs?, stateNotificationConfig?, logLevel?}`; the policy's base is `strict`. @throws {ApiError} INVALID_ARGUMENT */
 export function readRegistryCreation(body: unknown): { readonly id: string; readonly input: RegistryInput } {
-  const fields = readObject(body ?? {}, "", ["id", "policy", "retention"]);
+  const fields = readObject(body ?? {}, "", ["id", "policy", "retention", ...notificationMembers]);
   return {
     id: readString(fields, "id"),
     input: {
@@ -55,22 +57,28 @@ export function readRegistryCreation(body: unknown): { readonly id: string; read
       retention: { ...eventRetentionDefault, ...readRetention(fields) },
       mqttEnabled: true,
       httpEnabled: true,
-      logLevel: "LOG_LEVEL_UNSPECIFIED",
-      eventNotificationConfigs: [],
-      stateNotificationTopic: "",
+      ...notificationFieldsOf(fields),
       credentials: [],
     },
   };
 }
 
-/** `{policy?, retention?}` over what is there. @throws {ApiError} INVALID_ARGUMENT */
+/**
+ * `{policy?, retention?, eventNotificationConfigs?, stateNotificationConfig?, logLevel?}` over what is there.
+ * @throws {ApiError} INVALID_ARGUMENT
+ */
 export function readRegistryChange(body: unknown, present: RegistryRecord): RegistryPatch {
-  const fields = readObject(body ?? {}, "", ["policy", "retention"]);
+  const fields = readObject(body ?? {}, "", ["policy", "retention", ...notificationMembers]);
+  const { values } = fields;
+  const { logLevel, eventNotificationConfigs, stateNotificationTopic } = notificationFieldsOf(fields);
   const policy = readPolicyChange(fields);
   const retention = readRetention(fields);
   return {
     ...(policy === undefined ? {} : { policy: policyFrom(present.policy, policy) }),
     ...(retention === undefined ? {} : { retention: { ...present.retention, ...retention } }),
+    ...(values.has("logLevel") ? { logLevel } : {}),
+    ...(values.has("eventNotificationConfigs") ? { eventNotificationConfigs } : {}),
+    ...(values.has("stateNotificationConfig") ? { stateNotificationTopic } : {}),
   };
 }
 
@@ -103,6 +111,7 @@ export function formatRegistryDetails(record: RegistryRecord): RegistryDetails {
     numId: record.numId,
     policy: record.policy,
     retention: record.retention,
+    ...formatNotificationFields(record),
     mqttEnabled: record.mqttEnabled,
     httpEnabled: record.httpEnabled,
     createTime: formatMillis(record.createdMs),

@@ -48,7 +48,36 @@ test("a change of policy sets the fields it names; a preset resets the others", 
   assert.deepEqual(reset.body.policy, policyPresets["iot-core"]);
 });
 
+test("notification configs and the log level are set at creation, changed one by one, and v1 sees them", async () => {
+  const house = await openAdminHouse();
+  const topic = (name: string) => `projects/mayfly/topics/${name}`;
+  const eventNotificationConfigs = [
+    { subfolderMatches: "alerts", pubsubTopicName: topic("alerts") },
+    { pubsubTopicName: topic("telemetry") },
+  ];
+
+  const made = await house.call("POST", registries, {
+    id: "plant",
+    eventNotificationConfigs,
+    logLevel: "INFO",
+  });
+  const changed = await house.call("PATCH", `${registries}/plant`, {
+    stateNotificationConfig: { pubsubTopicName: topic("states") },
+  });
+  const cleared = await house.call("PATCH", `${registries}/plant`, { eventNotificationConfigs: [] });
+  const v1 = await house.call("GET", `${lab}/plant`);
+
+  assert.deepEqual(made.body.eventNotificationConfigs, eventNotificationConfigs);
+  assert.deepEqual(changed.body.eventNotificationConfigs, eventNotificationConfigs);
+  assert.equal(cleared.body.eventNotificationConfigs, undefined);
+  assert.deepEqual(
+    [v1.body.stateNotificationConfig, v1.body.logLevel],
+    [{ pubsubTopicName: topic("states") }, "INFO"],
+  );
+});
+
 for (const body of [
+  { stateNotificationConfig: { pubsubTopicName: "states" } },
   { policy: { preset: "lax" } },
   { policy: { skewSeconds: 601 } },
   { policy: { skewSeconds: "30" } },

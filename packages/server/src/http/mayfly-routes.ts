@@ -26,6 +26,7 @@ import {
 import { readCount, readPage } from "./paging.ts";
 import { locationOf, registriesPath, registryOf, registryPath } from "./registry-routes.ts";
 import type { Route } from "./route.ts";
+import { readTopic } from "./subscription-json.ts";
 import type { Tails } from "./tail.ts";
 
 const prefix = "/mayfly";
@@ -81,11 +82,12 @@ export function mayflyRoutes(ports: {
       path: `${prefix}${registryPath}:tail`,
       permission: "mayfly.telemetry.tail",
       async handle(call) {
+        const { topic } = readTopic(call.query("topic"));
         const { project, location, registry, numId } = await registries.get(registryOf(call));
         call.reply
           .header("content-type", "application/x-ndjson; charset=utf-8")
           .header("cache-control", "no-store");
-        return call.reply.send(ports.tails.open({ project, location, registry, numId }));
+        return call.reply.send(ports.tails.open({ project, location, registry, numId }, topic));
       },
     },
     {

@@ -99,13 +99,12 @@ export function registryPatchOf(fields: JsonFields, mask: ReadonlySet<RegistryFi
   };
 }
 
-function v1FieldsOf(fields: JsonFields): Omit<RegistryInput, "policy" | "retention"> {
-  const mqtt = findObject(fields, "mqttConfig", ["mqttEnabledState"]);
-  const http = findObject(fields, "httpConfig", ["httpEnabledState"]);
+/** What Mayfly's own routes take of a registry in v1's spelling; what is absent has v1's default. */
+export function notificationFieldsOf(
+  fields: JsonFields,
+): Pick<RegistryInput, "logLevel" | "eventNotificationConfigs" | "stateNotificationTopic"> {
   const state = findObject(fields, "stateNotificationConfig", ["pubsubTopicName"]);
   return {
-    mqttEnabled: mqtt === undefined || readEnum(mqtt, "mqttEnabledState", mqttStates) !== "MQTT_DISABLED",
-    httpEnabled: http === undefined || readEnum(http, "httpEnabledState", httpStates) !== "HTTP_DISABLED",
     logLevel: readEnum(fields, "logLevel", logLevels),
     eventNotificationConfigs: readObjects(
       fields,
@@ -117,6 +116,34 @@ function v1FieldsOf(fields: JsonFields): Omit<RegistryInput, "policy" | "retenti
       pubsubTopicName: readString(config, "pubsubTopicName"),
     })),
     stateNotificationTopic: state === undefined ? "" : readString(state, "pubsubTopicName"),
+  };
+}
+
+/** The same three as v1 prints them. */
+export function formatNotificationFields(
+  record: RegistryRecord,
+): Pick<DeviceRegistry, "logLevel" | "eventNotificationConfigs" | "stateNotificationConfig"> {
+  const topic = record.stateNotificationTopic;
+  return {
+    ...(record.eventNotificationConfigs.length === 0
+      ? {}
+      : {
+          eventNotificationConfigs: record.eventNotificationConfigs.map((config) =>
+            config.subfolderMatches === "" ? { pubsubTopicName: config.pubsubTopicName } : config,
+          ),
+        }),
+    ...(topic === "" ? {} : { stateNotificationConfig: { pubsubTopicName: topic } }),
+    ...(record.logLevel === "LOG_LEVEL_UNSPECIFIED" ? {} : { logLevel: record.logLevel }),
+  };
+}
+
+function v1FieldsOf(fields: JsonFields): Omit<RegistryInput, "policy" | "retention"> {
+  const mqtt = findObject(fields, "mqttConfig", ["mqttEnabledState"]);
+  const http = findObject(fields, "httpConfig", ["httpEnabledState"]);
+  return {
+    mqttEnabled: mqtt === undefined || readEnum(mqtt, "mqttEnabledState", mqttStates) !== "MQTT_DISABLED",
+    httpEnabled: http === undefined || readEnum(http, "httpEnabledState", httpStates) !== "HTTP_DISABLED",
+    ...notificationFieldsOf(fields),
     credentials: readObjects(fields, "credentials", ["publicKeyCertificate"], REGISTRY_CREDENTIALS_MAX).map(
       (credential) => {
         const known = ["format", "certificate", "x509Details"];
@@ -128,21 +155,14 @@ function v1FieldsOf(fields: JsonFields): Omit<RegistryInput, "policy" | "retenti
 }
 
 export function formatRegistry(record: RegistryRecord, keyParser: KeyParser): DeviceRegistry {
-  const topic = record.stateNotificationTopic;
+  const { logLevel, ...notifications } = formatNotificationFields(record);
   return {
     id: record.registry,
     name: formatRegistryName(record),
-    ...(record.eventNotificationConfigs.length === 0
-      ? {}
-      : {
-          eventNotificationConfigs: record.eventNotificationConfigs.map((config) =>
-            config.subfolderMatches === "" ? { pubsubTopicName: config.pubsubTopicName } : config,
-          ),
-        }),
-    ...(topic === "" ? {} : { stateNotificationConfig: { pubsubTopicName: topic } }),
+    ...notifications,
     mqttConfig: { mqttEnabledState: record.mqttEnabled ? "MQTT_ENABLED" : "MQTT_DISABLED" },
     httpConfig: { httpEnabledState: record.httpEnabled ? "HTTP_ENABLED" : "HTTP_DISABLED" },
-    ...(record.logLevel === "LOG_LEVEL_UNSPECIFIED" ? {} : { logLevel: record.logLevel }),
+    ...(logLevel === undefined ? {} : { logLevel }),
     ...(record.credentials.length === 0
       ? {}
       : { credentials: record.credentials.map((pem) => formatCertificate(pem, keyParser)) }),

@@ -130,6 +130,22 @@ for (const [sentence, method, url, body, status, code] of [
     "INVALID_ARGUMENT",
   ],
   [
+    "an event topic that is no topic name is INVALID_ARGUMENT",
+    "POST",
+    lab,
+    { id: "p-2", eventNotificationConfigs: [{ pubsubTopicName: "telemetry" }] },
+    400,
+    "INVALID_ARGUMENT",
+  ],
+  [
+    "a state topic that is no topic name is INVALID_ARGUMENT",
+    "POST",
+    lab,
+    { id: "p-2", stateNotificationConfig: { pubsubTopicName: "projects/mayfly/topics/" } },
+    400,
+    "INVALID_ARGUMENT",
+  ],
+  [
     "a page size that is no number is INVALID_ARGUMENT",
     "GET",
     `${lab}?pageSize=many`,

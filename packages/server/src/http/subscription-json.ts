@@ -2,11 +2,13 @@
  * Subscriptions and telemetry messages between Pub/Sub's JSON and the backbone.
  *
  * A message carries IoT Core's attributes. `subFolder` is absent for none: which of absent and empty Cloud
- * IoT Core sent is not known, and its consumers tolerated both.
+ * IoT Core sent is not known, and its consumers tolerated both. A state is told from an event by `subType`, which an
+ * event does not have: Cloud IoT Core gave both the same attributes.
  */
 import { base64Encode, formatRegistryName, IdError, parseRegistryId, parseRegistryName } from "@mayfly/core";
 import type { PubsubMessage, PulledMessage, SubscriptionView } from "@mayfly/core/admin";
 import type { RegistryRef } from "../registry/model.ts";
+import { isTopicName } from "../registry/topic-name.ts";
 import type { ReceivedMessage, Subscription, TelemetryMessage } from "../telemetry/backbone.ts";
 import { invalidField } from "./api-error.ts";
 import { findBoolean, findInteger, findString, readObject, readString, readStrings } from "./json-fields.ts";
@@ -32,28 +34,38 @@ export function readSubscriptionId(text: string): string {
 
 export interface SubscriptionRequest {
   readonly registry: RegistryRef;
+  readonly topic?: string;
   readonly leaseSeconds: number;
   readonly from: "earliest" | "latest";
 }
 
 /** @throws {ApiError} INVALID_ARGUMENT. @throws {IdError} */
 export function readSubscription(body: unknown): SubscriptionRequest {
-  const fields = readObject(body ?? {}, "", ["name", "registry", "ackDeadlineSeconds", "from"]);
+  const fields = readObject(body ?? {}, "", ["name", "registry", "topic", "ackDeadlineSeconds", "from"]);
   const from = findString(fields, "from") ?? "latest";
   if (from !== "earliest" && from !== "latest")
     throw invalidField("from", "'from' must be 'earliest' or 'latest'.");
   const leaseSeconds = findInteger(fields, "ackDeadlineSeconds", 0, ACK_DEADLINE_SECONDS_MAX) ?? 0;
   return {
     registry: parseRegistryName(readString(fields, "registry")),
+    ...readTopic(findString(fields, "topic")),
     leaseSeconds: leaseSeconds === 0 ? ACK_DEADLINE_SECONDS_DEFAULT : checkDeadline(leaseSeconds),
     from,
   };
+}
+
+/** @throws {ApiError} INVALID_ARGUMENT */
+export function readTopic(text: string | undefined): { readonly topic?: string } {
+  if (text === undefined || text === "") return {};
+  if (isTopicName(text)) return { topic: text };
+  throw invalidField("topic", "A topic has the form projects/{project}/topics/{topic}.");
 }
 
 export function formatSubscription(subscription: Subscription): SubscriptionView {
   return {
     name: `projects/${subscription.registry.project}/subscriptions/${subscription.id}`,
     registry: formatRegistryName(subscription.registry),
+    ...(subscription.topic === undefined ? {} : { topic: subscription.topic }),
     ackDeadlineSeconds: subscription.leaseSeconds,
     createTime: formatMillis(subscription.createdMs),
   };
@@ -121,7 +133,9 @@ export function formatMessage(message: TelemetryMessage & { readonly messageId: 
       ...(message.subfolder === "" ? {} : { subFolder: message.subfolder }),
       ...(message.gatewayId === undefined ? {} : { gatewayId: message.gatewayId }),
       ...(message.deviceMessageId === undefined ? {} : { deviceMessageId: message.deviceMessageId }),
+      ...(message.kind === undefined ? {} : { subType: message.kind }),
     },
+    ...(message.topic === undefined ? {} : { topic: message.topic }),
     messageId: message.messageId,
     publishTime: formatMillis(message.publishMs),
   };

@@ -213,3 +213,36 @@ for (const [sentence, method, url, body, status, code] of [
     assert.deepEqual([answer.status, answer.body.error.status], [status, code], answer.text);
   });
 }
+
+test("a subscription to a topic is shown with it, pulls what was routed there, and tells states by subType", async () => {
+  const house = await openAdminHouse();
+  await house.call("POST", lab, { id: "plant" });
+  const topic = "projects/mayfly/topics/states";
+  await house.call("PUT", subscription, { registry, from: "earliest", topic });
+  await publish(house, { deviceId: "sensor-1", text: "elsewhere" });
+  await publish(house, { deviceId: "sensor-1", text: "on", routed: { topic, kind: "state" } });
+
+  const found = await house.call("GET", subscription);
+  const pulled = await house.call("POST", `${subscription}:pull`, {
+    maxMessages: 10,
+    returnImmediately: true,
+  });
+
+  assert.equal(found.body.topic, topic);
+  const [received, ...others] = pulled.body.receivedMessages;
+  assert.deepEqual(others, []);
+  assert.equal(received.message.topic, topic);
+  assert.equal(received.message.attributes.subType, "state");
+  assert.equal("subFolder" in received.message.attributes, false);
+});
+
+test("a subscription to what is no topic name is refused", async () => {
+  const house = await openSink();
+
+  const answer = await house.call("PUT", "/v1/projects/mayfly/subscriptions/sink-2", {
+    registry,
+    topic: "t",
+  });
+
+  assert.deepEqual([answer.status, answer.body.error.status], [400, "INVALID_ARGUMENT"]);
+});

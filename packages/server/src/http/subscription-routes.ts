@@ -52,15 +52,13 @@ export function subscriptionRoutes(ports: {
       permission: "pubsub.subscriptions.create",
       async handle(call) {
         const ref = refOf(call);
-        const { registry: wanted, leaseSeconds, from } = readSubscription(call.body);
+        const { registry: wanted, from, ...rest } = readSubscription(call.body);
         if (wanted.project !== ref.project) {
           throw invalidField("registry", "The registry must be of the subscription's project.");
         }
         const { project, location, registry: id, numId } = await registries.get(wanted);
         const registry = { project, location, registry: id, numId };
-        return formatSubscription(
-          await backbone.createSubscription({ id: ref.id, registry, leaseSeconds }, from),
-        );
+        return formatSubscription(await backbone.createSubscription({ id: ref.id, registry, ...rest }, from));
       },
     },
     {

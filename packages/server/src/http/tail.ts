@@ -8,6 +8,7 @@ import { Readable } from "node:stream";
 import type { CancelTimer, Timers } from "@mayfly/core";
 import type { RegistryIdentity } from "../registry/model.ts";
 import type { Backbone } from "../telemetry/backbone.ts";
+import { isForTopic } from "../telemetry/routing.ts";
 import { ApiError } from "./api-error.ts";
 import { formatMessage } from "./subscription-json.ts";
 
@@ -18,8 +19,8 @@ export const TAIL_QUEUE_CHARACTERS_MAX = 1024 * 1024;
 const heartbeatMillis = 15_000;
 
 export interface Tails {
-  /** A byte stream; it ends when destroyed or when {@link Tails.close} is called. @throws {ApiError} RESOURCE_EXHAUSTED, UNAVAILABLE */
-  open(registry: RegistryIdentity): Readable;
+  /** A byte stream of all messages, or of those routed to a topic; it ends when destroyed or when {@link Tails.close} is called. @throws {ApiError} RESOURCE_EXHAUSTED, UNAVAILABLE */
+  open(registry: RegistryIdentity, topic?: string): Readable;
   count(): number;
   close(): void;
 }
@@ -32,13 +33,14 @@ export function createTails(
   let isClosed = false;
 
   return {
-    open(registry) {
+    open(registry, topic) {
       if (isClosed) throw new ApiError("UNAVAILABLE", "The server is shutting down.");
       if (tails.size >= tailsMax) {
         throw new ApiError("RESOURCE_EXHAUSTED", `${tailsMax} tails are open already.`);
       }
       const tail = new TailStream(ports.timers);
       const stop = ports.backbone.tail(registry, (message) => {
+        if (!isForTopic(topic, message.topic)) return;
         tail.offer(`${JSON.stringify({ kind: "message", message: formatMessage(message) })}\n`);
       });
       tails.add(tail);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openAdminHouse } from "../../test/http/admin-house.ts";
+import { openAdminHouse, timers } from "../../test/http/admin-house.ts";
 import { dayMillis, request, timePorts, verifyAsDevice } from "../../test/time-house.ts";
 import { createTimeAnswerer, type TimeRefusal } from "../time/time-answerer.ts";
 import { createDeviceApi } from "./device-api.ts";
@@ -14,8 +14,10 @@ async function openTimeApi() {
     // Nobody is admitted in these tests, and nothing is stored: the route asks for neither.
     admission: { admitDeviceToken: () => assert.fail("a time request was asked for a token") },
     intake: { takeEvent: () => assert.fail(), takeState: () => assert.fail() },
+    rates: house.ports.rates,
     registry: store,
     clock,
+    timers,
     observer: { requestAnswered: () => assert.fail(), requestRefused: () => assert.fail() },
     timeAnswerer: createTimeAnswerer(time),
     onInternalError: (error) => house.internalErrors.push(error),

@@ -43,6 +43,11 @@ export class ActivityNotes {
     this.#noted = { ...this.#noted, keyId };
   }
 
+  /** A gateway spoke for the device. */
+  noteGateway(gatewayId: string): void {
+    this.#noted = { ...this.#noted, gatewayId, gatewayMs: this.#wallMillis() };
+  }
+
   noteError(status: { readonly code: number; readonly message: string }): void {
     this.#noted = {
       ...this.#noted,

@@ -15,6 +15,7 @@ const idle = {
   connections: 0,
   unauthenticated: 0,
   sessions: 0,
+  attached: 0,
   deadlines: 0,
   unacknowledged: 0,
   held: 0,

@@ -13,11 +13,13 @@ import type { DeviceRef, RegistryChange } from "../registry/model.ts";
 import type { SessionStore } from "../registry/session-store.ts";
 import type { RegistryStore } from "../registry/store.ts";
 import type { Backbone } from "../telemetry/backbone.ts";
+import { DeviceRates } from "../telemetry/device-rates.ts";
 import { createIntake, type Intake } from "../telemetry/intake.ts";
 import type { KeyReports } from "../telemetry/key-reports.ts";
 import { Alarm } from "../time/alarm.ts";
 import type { TestimonyListener } from "../time/time-witnesses.ts";
 import { AdmissionQueue } from "./admission-queue.ts";
+import { AttachmentTable } from "./attachment-table.ts";
 import type { ConnectRequest } from "./connect-request.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 import { InTurns } from "./in-turns.ts";
@@ -51,6 +53,7 @@ export interface BridgePorts {
     | "recordActivity"
     | "recordAuthentication"
     | "onChange"
+    | "lookUpAttachment"
   > &
     SessionStore;
   readonly backbone: Pick<Backbone, "append">;
@@ -108,7 +111,9 @@ export interface BridgeCounts {
   readonly connections: number;
   readonly unauthenticated: number;
   readonly sessions: number;
-  /** Connections waiting for a due time (one entry each). */
+  /** Devices attached to gateways. */
+  readonly attached: number;
+  /** Connections and attached devices waiting for a due time (one entry each). */
   readonly deadlines: number;
   /** PUBLISHes handed to the store and not answered. */
   readonly unacknowledged: number;
@@ -158,6 +163,7 @@ export interface Bridge {
   /** Shared with the HTTP bridge: one policy, one set of caches. */
   readonly admission: Admission;
   readonly intake: Intake;
+  readonly rates: DeviceRates;
 }
 
 export function createBridge(ports: BridgePorts, options: BridgeOptions = {}): Bridge {
@@ -173,15 +179,17 @@ class MqttBridge implements Bridge, ConnectionHost {
   readonly ports: EnginePorts;
   readonly admission: Admission;
   readonly intake: Intake;
+  readonly rates: DeviceRates;
   readonly alarm: Alarm;
   readonly heldTotal = { bytes: 0 };
   readonly load: Load;
   readonly admissionQueue: AdmissionQueue;
+  readonly attachments: AttachmentTable;
   changesSeen = 0;
   readonly #connectionMax: number;
   readonly #unauthenticatedMax: number;
   readonly #connections = new Set<Connection>();
-  readonly #table = new SessionTable();
+  readonly #table = new SessionTable<Connection>();
   readonly #takeovers = new TakeoverWatch();
   readonly #stopListening: () => void;
   /** Connections that queued something in this turn. */
@@ -200,9 +208,13 @@ class MqttBridge implements Bridge, ConnectionHost {
     this.#unauthenticatedMax = options.unauthenticatedMax ?? unauthenticatedMaxDefault;
     this.admission = createAdmission(ports);
     this.intake = createIntake(ports);
+    this.rates = new DeviceRates(ports.clock);
     this.alarm = new Alarm(ports);
     this.load = new Load(ports.timers);
     this.admissionQueue = new AdmissionQueue(ports.timers);
+    this.attachments = new AttachmentTable(ports.timers, (principal) =>
+      this.findLive(principal)?.end("taken_over"),
+    );
     this.#toRederive = new InTurns(ports.timers, rejudgedPerTurnMax, ({ live }) => live?.rederive());
     this.#stopListening = ports.registry.onChange((change) => this.#changed(change));
   }
@@ -225,8 +237,20 @@ class MqttBridge implements Bridge, ConnectionHost {
     answer: (outcome: CommandOutcome) => void,
   ): void {
     const session = this.#table.find(device)?.live;
-    if (session === undefined) this.#queueCommand(device, command, answer);
-    else session.sendCommand(command, answer);
+    const attached = this.attachments.find(device);
+    // A device may speak for itself and be attached: what is for it alone goes to itself.
+    if (
+      session !== undefined &&
+      (session.downlink.takesCommands || attached?.downlink.takesCommands !== true)
+    ) {
+      session.sendCommand(command, answer);
+    } else if (attached?.downlink.takesCommands === true) {
+      attached.downlink.sendCommand(command, answer);
+    } else {
+      this.#queueCommand(device, command, (outcome) =>
+        answer(outcome === "not_connected" && attached !== undefined ? "not_subscribed" : outcome),
+      );
+    }
   }
 
   sessions(): readonly SessionView[] {
@@ -243,12 +267,13 @@ class MqttBridge implements Bridge, ConnectionHost {
       if (live === undefined) continue;
       unacknowledged += live.uplink.unacknowledged;
       held += live.uplink.held;
-      downlinkInFlight += live.downlink.inFlight;
+      downlinkInFlight += live.openWindow?.size ?? 0;
     }
     return {
       connections: this.#connections.size,
       unauthenticated: this.#connections.size - this.#admitted,
       sessions: this.#table.size,
+      attached: this.attachments.size,
       deadlines: this.alarm.size,
       unacknowledged,
       held,
@@ -268,6 +293,7 @@ class MqttBridge implements Bridge, ConnectionHost {
 
   rederiveDeadlines(): void {
     for (const connection of this.#table.all()) this.#toRederive.add(connection);
+    this.attachments.rederive();
   }
 
   drain(): void {
@@ -335,6 +361,7 @@ class MqttBridge implements Bridge, ConnectionHost {
 
   enter(connection: Connection, principal: DevicePrincipal): Connection | undefined {
     this.#admitted += 1;
+    this.attachments.connectedItself(principal);
     return this.#table.enter(connection, principal);
   }
 
@@ -394,6 +421,7 @@ class MqttBridge implements Bridge, ConnectionHost {
 
   #changed(change: RegistryChange): void {
     this.changesSeen += 1;
+    this.attachments.changed(change);
     if (change.deviceId === undefined) {
       for (const connection of this.#table.ofRegistry(change.registry)) this.rejudgeLater(connection);
       return;

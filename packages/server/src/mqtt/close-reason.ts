@@ -196,6 +196,15 @@ export const closeReasons = {
     },
   },
 
+  state_rate_exceeded: {
+    mqtt5: 0x96,
+    reasonString: "state_rate_exceeded",
+    status: {
+      code: 8,
+      message: "mqtt: SERVER: The connection was closed because the device state was updated too often.",
+    },
+  },
+
   /** More answers in one SUBACK or UNSUBACK than the client's Maximum Packet Size has room for. */
   answer_too_large: {
     mqtt5: 0x95,

@@ -14,8 +14,10 @@ import { encodeDisconnect, ServerDecoder } from "@mayfly/core/mqtt-server";
 import type { Authenticity } from "@mayfly/core/token";
 import type { DevicePrincipal } from "../auth/admission.ts";
 import type { KeptCommand, KeptSession } from "../registry/session-store.ts";
+import type { DeviceRates } from "../telemetry/device-rates.ts";
 import type { Intake } from "../telemetry/intake.ts";
 import type { Alarm, Waiting } from "../time/alarm.ts";
+import type { AttachmentTable } from "./attachment-table.ts";
 import type { SessionView } from "./bridge.ts";
 import { type CloseReason, reasonOnWire } from "./close-reason.ts";
 import {
@@ -46,7 +48,9 @@ export interface ConnectionHost extends EntranceHost {
   readonly intake: Intake;
   readonly alarm: Alarm;
   readonly heldTotal: HeldTotal;
+  readonly rates: DeviceRates;
   readonly load: Load;
+  readonly attachments: AttachmentTable;
   /** Grows with each change of the registry. */
   readonly changesSeen: number;
   /** Calls {@link Connection.flush} when this turn is over. */
@@ -180,7 +184,7 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
   relieve(): HandedOver | undefined {
     const session = this.live;
     if (session === undefined) return undefined;
-    const state = session.handOver();
+    const state = session.handOverAll();
     const { unacknowledged } = session.uplink;
     this.#outgoing = [];
     this.#state = "relieved";

@@ -11,21 +11,14 @@
  * under the same Packet Identifiers [MQTT-4.4.0-1].
  */
 import type { Clock } from "@mayfly/core";
-import { commandTopic, configTopic, configVersionProperty } from "@mayfly/core";
-import type { Properties, ProtocolVersion } from "@mayfly/core/mqtt";
-import { encodePublish } from "@mayfly/core/mqtt-server";
 import type { DevicePrincipal } from "../auth/admission.ts";
 import type { DeviceConfigVersion, DeviceRef } from "../registry/model.ts";
-import {
-  type KeptCommand,
-  type KeptSession,
-  type KeptSubscriptions,
-  keptPacketIdentifierMax,
-} from "../registry/session-store.ts";
+import type { KeptCommand, KeptSession, KeptSubscriptions } from "../registry/session-store.ts";
 import type { RegistryStore } from "../registry/store.ts";
-import type { CommandOutcome } from "./bridge.ts";
+import { type DownlinkClient, encodeCommand, encodeConfig } from "./downlink-packet.ts";
+import type { Command, CommandAnswer, DownlinkLane, DownlinkWindow, InFlight } from "./downlink-window.ts";
 import type { KeptSessionWriter } from "./kept-session.ts";
-import { commandBytesMax, commandTimeoutMillis, configRetryMillis, downlinkWindowMax } from "./limits.ts";
+import { commandBytesMax, commandTimeoutMillis, configRetryMillis } from "./limits.ts";
 import type { BridgeObserver } from "./observer.ts";
 
 export interface DownlinkPorts {
@@ -35,14 +28,12 @@ export interface DownlinkPorts {
 }
 
 /** What the downlink asks of its connection. */
-export interface DownlinkOwner {
+export interface DownlinkOwner extends DownlinkClient {
   readonly principal: DevicePrincipal;
-  /** As the client calls its device in topics: string id or numId, as in its Client Identifier. */
-  readonly deviceInTopics: string;
-  readonly version: ProtocolVersion;
-  /** The client's Receive Maximum and Maximum Packet Size; 65,535 and infinite where it named none. */
-  readonly clientReceiveMaximum: number;
-  readonly clientPacketBytesMax: number;
+  /** The connection's, made when first needed … */
+  readonly window: DownlinkWindow;
+  /** … and undefined until then. */
+  readonly openWindow: DownlinkWindow | undefined;
   /** Whether as much was written as may wait for a peer that does not read. */
   readonly isOutgoingFull: boolean;
   /** Where the Session is kept beyond the connection. */
@@ -51,25 +42,13 @@ export interface DownlinkOwner {
   noteActivity(what: "configSendMs" | "configAckMs"): void;
   /** There is a new due time. */
   downlinkMoved(): void;
+  /** Something waits for room in the window: {@link Downlink.windowOpened} is wanted then. */
+  waitsForWindow(): void;
   /** A command became durable when this connection was over: whoever has the Session now sends it. */
   passOn(command: KeptCommand): void;
 }
 
 type Granted = 0 | 1;
-type Answer = (outcome: CommandOutcome) => void;
-
-interface Command {
-  readonly subfolder: string;
-  readonly payload: Uint8Array;
-  /** No answer once it timed out, or where nobody waits. */
-  answer: Answer | undefined;
-  readonly dueMillis: number;
-  /** The store has it until the device acknowledges it. */
-  isKept: boolean;
-}
-type InFlight =
-  | { readonly kind: "config"; readonly version: number; readonly payload: Uint8Array }
-  | ({ readonly kind: "command" } & Command);
 /** A kept command that waits for the window; its Packet Identifier is the store's. */
 type Waiting = Command & { readonly packetIdentifier: number; readonly mayHaveBeenSent: boolean };
 
@@ -85,17 +64,14 @@ export interface DownlinkState {
   readonly lastPacketIdentifier: number;
 }
 
-export class Downlink {
+export class Downlink implements DownlinkLane {
   readonly #ports: DownlinkPorts;
   readonly #owner: DownlinkOwner;
-  /** By Packet Identifier, oldest first; made when first needed. */
-  #inFlight: Map<number, InFlight> | undefined;
   /** Kept commands behind the window, oldest first; at most as many as the store keeps. */
   #waiting: Waiting[] = [];
-  #lastPacketIdentifier = 0;
   #config: Granted | undefined;
   #commands: Granted | undefined;
-  #isConfigInFlight = false;
+  #configPacketIdentifier: number | undefined;
   /** A config should go out as soon as the one before is acknowledged, or the window opens. */
   #isConfigWaiting = false;
   /** The Session was taken up from the store: a version that the device acknowledged is not sent again. */
@@ -112,15 +88,15 @@ export class Downlink {
     this.#owner = owner;
   }
 
-  get inFlight(): number {
-    return this.#inFlight?.size ?? 0;
-  }
-
   get subscriptions(): readonly ("config" | "commands")[] {
     const list: ("config" | "commands")[] = [];
     if (this.#config !== undefined) list.push("config");
     if (this.#commands !== undefined) list.push("commands");
     return list;
+  }
+
+  get takesCommands(): boolean {
+    return this.#commands !== undefined;
   }
 
   get keptSubscriptions(): KeptSubscriptions {
@@ -165,7 +141,10 @@ export class Downlink {
     this.#retryAtMillis = Number.POSITIVE_INFINITY;
     if (this.#config === undefined) return;
     this.#isConfigWaiting = this.#isConfigInFlight || (this.#config === 1 && this.#isWindowFull());
-    if (this.#isConfigWaiting) return;
+    if (this.#isConfigWaiting) {
+      this.#owner.waitsForWindow();
+      return;
+    }
     if (this.#owner.isOutgoingFull) {
       this.#retryLater();
       return;
@@ -185,7 +164,10 @@ export class Downlink {
     });
   }
 
-  sendCommand(command: { readonly payload: Uint8Array; readonly subfolder: string }, answer: Answer): void {
+  sendCommand(
+    command: { readonly payload: Uint8Array; readonly subfolder: string },
+    answer: CommandAnswer,
+  ): void {
     const { kept } = this.#owner;
     const qos = this.#commands;
     if (qos === undefined) answer("not_subscribed");
@@ -199,25 +181,25 @@ export class Downlink {
   takeKept(command: KeptCommand): void {
     const { packetIdentifier } = command;
     const isKnown =
-      this.#inFlight?.has(packetIdentifier) === true ||
+      this.#owner.openWindow?.find(this, packetIdentifier) !== undefined ||
       this.#waiting.some((one) => one.packetIdentifier === packetIdentifier);
     if (isKnown) return;
     this.#waiting.push(waitingOf(command));
     this.#sendWaiting();
   }
 
-  /** A PUBACK; one for nothing in flight is ignored. @param reasonCode 0x80 and above: the device refused it. */
-  acknowledged(packetIdentifier: number, reasonCode: number): void {
-    const item = this.#inFlight?.get(packetIdentifier);
-    if (item === undefined) return;
-    this.#inFlight?.delete(packetIdentifier);
+  acknowledged(packetIdentifier: number, item: InFlight, reasonCode: number): void {
     if (item.kind === "command") {
       if (item.isKept) this.#owner.kept?.removeCommand(packetIdentifier);
       item.answer?.(reasonCode < 0x80 ? "delivered" : "refused_by_device");
     } else {
-      this.#isConfigInFlight = false;
+      this.#configPacketIdentifier = undefined;
       if (reasonCode < 0x80) this.#configAcknowledged(item.version);
     }
+  }
+
+  /** There may be room again, and what waited for it goes out. */
+  windowOpened(): void {
     if (this.#isConfigWaiting) this.configChanged();
     this.#sendWaiting();
   }
@@ -240,14 +222,14 @@ export class Downlink {
   handOver(): DownlinkState {
     const state: DownlinkState = {
       subscriptions: this.keptSubscriptions,
-      inFlight: this.#inFlight ?? new Map(),
+      inFlight: this.#owner.openWindow?.takeOut(this) ?? new Map(),
       waiting: this.#waiting,
       sentVersion: this.#sentVersion,
       newestVersion: this.#newestVersion,
       mayPassOverAcknowledged: this.#mayPassOverAcknowledged,
-      lastPacketIdentifier: this.#lastPacketIdentifier,
+      lastPacketIdentifier: this.#owner.openWindow?.last ?? 0,
     };
-    this.#inFlight = undefined;
+    this.#configPacketIdentifier = undefined;
     this.#waiting = [];
     return state;
   }
@@ -259,7 +241,7 @@ export class Downlink {
     this.#sentVersion = state.sentVersion;
     this.#newestVersion = state.newestVersion;
     this.#mayPassOverAcknowledged = state.mayPassOverAcknowledged;
-    this.#lastPacketIdentifier = state.lastPacketIdentifier;
+    if (state.lastPacketIdentifier > 0) this.#owner.window.last = state.lastPacketIdentifier;
     const behind: Waiting[] = [];
     for (const [packetIdentifier, item] of state.inFlight) {
       const fits = !this.#isWindowFull() && behind.length === 0;
@@ -289,7 +271,8 @@ export class Downlink {
   close(): void {
     this.#isClosed = true;
     const commands = [...this.#commandsAwaited()];
-    this.#inFlight = undefined;
+    this.#owner.openWindow?.takeOut(this);
+    this.#configPacketIdentifier = undefined;
     this.#waiting = [];
     for (const { answer, isKept } of commands) answer?.(isKept ? "queued" : "connection_lost");
   }
@@ -297,15 +280,14 @@ export class Downlink {
   #sendNow(
     command: { readonly payload: Uint8Array; readonly subfolder: string },
     qos: Granted,
-    answer: Answer,
+    answer: CommandAnswer,
   ): void {
     if (qos === 1 && this.#isWindowFull()) {
       answer("too_many");
       return;
     }
-    const packetIdentifier = qos === 1 ? this.#nextPacketIdentifier() : undefined;
-    const topic = commandTopic(this.#owner.deviceInTopics, command.subfolder);
-    if (!this.#publish(topic, command.payload, packetIdentifier, false)) {
+    const packetIdentifier = qos === 1 ? this.#owner.window.nextPacketIdentifier() : undefined;
+    if (!this.#publishCommand(command, packetIdentifier, false)) {
       answer("too_large");
       return;
     }
@@ -316,7 +298,14 @@ export class Downlink {
     }
     const dueMillis = this.#ports.clock.monotonicMillis() + commandTimeoutMillis;
     const { subfolder, payload } = command;
-    this.#track(packetIdentifier, { kind: "command", isKept: false, subfolder, payload, answer, dueMillis });
+    this.#owner.window.put(this, packetIdentifier, {
+      kind: "command",
+      isKept: false,
+      subfolder,
+      payload,
+      answer,
+      dueMillis,
+    });
     this.#owner.downlinkMoved();
   }
 
@@ -324,7 +313,7 @@ export class Downlink {
   #keepCommand(
     kept: KeptSessionWriter,
     { subfolder, payload }: { readonly payload: Uint8Array; readonly subfolder: string },
-    answer: Answer,
+    answer: CommandAnswer,
   ): void {
     const dueMillis = this.#ports.clock.monotonicMillis() + commandTimeoutMillis;
     kept.queueCommand({ subfolder, payload }, (outcome) => {
@@ -352,7 +341,7 @@ export class Downlink {
    * that may still come is for the old command, and the new one waits for it.
    */
   #disown(packetIdentifier: number): void {
-    const item = this.#inFlight?.get(packetIdentifier);
+    const item = this.#owner.openWindow?.find(this, packetIdentifier);
     if (item?.kind === "command") item.isKept = false;
     const isOld = (one: Waiting) => one.packetIdentifier === packetIdentifier;
     for (const { answer } of this.#waiting.filter(isOld)) answer?.("connection_lost");
@@ -361,44 +350,47 @@ export class Downlink {
 
   /** Kept commands go out as the window allows; what is too large for this client is discarded [MQTT-3.1.2-25]. */
   #sendWaiting(): void {
-    while (this.#waiting.length > 0 && !this.#isWindowFull()) {
+    while (this.#waiting.length > 0) {
+      if (this.#isWindowFull()) {
+        this.#owner.waitsForWindow();
+        return;
+      }
       if (this.#owner.isOutgoingFull) {
         this.#retryLater();
         return;
       }
       const [next] = this.#waiting;
-      if (next === undefined || this.#inFlight?.has(next.packetIdentifier)) return;
+      if (next === undefined || this.#owner.openWindow?.has(next.packetIdentifier)) return;
       this.#waiting.shift();
       const { packetIdentifier, mayHaveBeenSent, ...command } = next;
-      const topic = commandTopic(this.#owner.deviceInTopics, command.subfolder);
-      if (!this.#publish(topic, command.payload, packetIdentifier, mayHaveBeenSent)) {
+      if (!this.#publishCommand(command, packetIdentifier, mayHaveBeenSent)) {
         this.#owner.kept?.removeCommand(packetIdentifier);
         command.answer?.("too_large");
         continue;
       }
       this.#ports.observer.sent({ kind: "command", qos: 1, payloadBytes: command.payload.length });
-      this.#track(packetIdentifier, { kind: "command", ...command });
+      this.#owner.window.put(this, packetIdentifier, { kind: "command", ...command });
     }
   }
 
   #resend(packetIdentifier: number, item: InFlight): boolean {
-    const { deviceInTopics } = this.#owner;
     const isSent =
       item.kind === "config"
         ? this.#publishVersion(item.version, item.payload, packetIdentifier, true)
-        : this.#publish(commandTopic(deviceInTopics, item.subfolder), item.payload, packetIdentifier, true);
+        : this.#publishCommand(item, packetIdentifier, true);
     if (!isSent) return false;
-    if (item.kind === "config") this.#isConfigInFlight = true;
-    this.#track(packetIdentifier, item);
+    if (item.kind === "config") this.#configPacketIdentifier = packetIdentifier;
+    this.#owner.window.put(this, packetIdentifier, item);
     return true;
   }
 
   #publishConfig(config: DeviceConfigVersion, qos: Granted): void {
     if (qos === 1 && this.#isWindowFull()) {
       this.#isConfigWaiting = true;
+      this.#owner.waitsForWindow();
       return;
     }
-    const packetIdentifier = qos === 1 ? this.#nextPacketIdentifier() : undefined;
+    const packetIdentifier = qos === 1 ? this.#owner.window.nextPacketIdentifier() : undefined;
     // MQTT 5.0 §3.1.2.11.4: what is too large for the client counts as sent.
     this.#sentVersion = config.version;
     this.#newestVersion = config.version;
@@ -406,15 +398,20 @@ export class Downlink {
     this.#ports.observer.sent({ kind: "config", qos, payloadBytes: config.binaryData.length });
     this.#owner.noteActivity("configSendMs");
     if (packetIdentifier === undefined) return;
-    this.#isConfigInFlight = true;
-    this.#track(packetIdentifier, { kind: "config", version: config.version, payload: config.binaryData });
+    this.#configPacketIdentifier = packetIdentifier;
+    const { version, binaryData: payload } = config;
+    this.#owner.window.put(this, packetIdentifier, { kind: "config", version, payload });
   }
 
   #giveUpConfigInFlight(): void {
-    for (const [packetIdentifier, item] of this.#inFlight ?? []) {
-      if (item.kind === "config") this.#inFlight?.delete(packetIdentifier);
+    if (this.#configPacketIdentifier !== undefined) {
+      this.#owner.openWindow?.delete(this.#configPacketIdentifier);
     }
-    this.#isConfigInFlight = false;
+    this.#configPacketIdentifier = undefined;
+  }
+
+  get #isConfigInFlight(): boolean {
+    return this.#configPacketIdentifier !== undefined;
   }
 
   #isPassedOver(config: DeviceConfigVersion): boolean {
@@ -433,72 +430,39 @@ export class Downlink {
     this.#ports.registry.acknowledgeConfig(this.#deviceRef(), version, atMs).catch(() => undefined);
   }
 
-  /** A config says which version it is, where the client speaks 5.0 and takes a packet with that in it. */
   #publishVersion(
     version: number,
     payload: Uint8Array,
     packetIdentifier: number | undefined,
     dup: boolean,
   ): boolean {
-    const topic = configTopic(this.#owner.deviceInTopics);
-    const named: Properties | undefined =
-      this.#owner.version === 5 ? { userProperties: [[configVersionProperty, `${version}`]] } : undefined;
-    return (
-      (named !== undefined && this.#publish(topic, payload, packetIdentifier, dup, named)) ||
-      this.#publish(topic, payload, packetIdentifier, dup)
-    );
+    return this.#queue(encodeConfig(this.#owner, version, { payload, packetIdentifier, dup }));
   }
 
-  #publish(
-    topic: string,
-    payload: Uint8Array,
+  #publishCommand(
+    { subfolder, payload }: { readonly payload: Uint8Array; readonly subfolder: string },
     packetIdentifier: number | undefined,
     dup: boolean,
-    properties?: Properties,
   ): boolean {
-    const bytes = encodePublish(
-      {
-        type: "publish",
-        dup,
-        qos: packetIdentifier === undefined ? 0 : 1,
-        retain: false,
-        topic,
-        ...(packetIdentifier === undefined ? {} : { packetIdentifier }),
-        payload,
-        ...(properties === undefined ? {} : { properties }),
-      },
-      this.#owner.version,
-    );
-    if (bytes.length > this.#owner.clientPacketBytesMax) return false;
-    this.#owner.queue(bytes);
-    return true;
+    return this.#queue(encodeCommand(this.#owner, subfolder, { payload, packetIdentifier, dup }));
+  }
+
+  /** @returns whether the client takes it. */
+  #queue(bytes: Uint8Array | undefined): boolean {
+    if (bytes !== undefined) this.#owner.queue(bytes);
+    return bytes !== undefined;
   }
 
   /** Commands whose sender waits: in flight first, each kind oldest first. */
   *#commandsAwaited(): Iterable<Command> {
-    for (const item of this.#inFlight?.values() ?? []) {
+    for (const [, item] of this.#owner.openWindow?.of(this) ?? []) {
       if (item.kind === "command" && item.answer !== undefined) yield item;
     }
     for (const command of this.#waiting) if (command.answer !== undefined) yield command;
   }
 
-  #track(packetIdentifier: number, item: InFlight): void {
-    this.#inFlight ??= new Map();
-    this.#inFlight.set(packetIdentifier, item);
-  }
-
   #isWindowFull(): boolean {
-    return this.inFlight >= Math.min(downlinkWindowMax, this.#owner.clientReceiveMaximum);
-  }
-
-  #nextPacketIdentifier(): number {
-    // At most 20 are in use, so a free one is near. Those below belong to the store where a Session is kept.
-    const floor = this.#owner.kept === undefined ? 0 : keptPacketIdentifierMax;
-    do {
-      const last = Math.max(this.#lastPacketIdentifier, floor);
-      this.#lastPacketIdentifier = last >= 0xffff ? floor + 1 : last + 1;
-    } while (this.#inFlight?.has(this.#lastPacketIdentifier));
-    return this.#lastPacketIdentifier;
+    return this.#owner.openWindow?.isFull ?? false;
   }
 
   #deviceRef(): DeviceRef {

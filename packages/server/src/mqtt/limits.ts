@@ -74,6 +74,26 @@ export const commandTimeoutMillis = 5_000;
 /** cloud-iot-core.md §4.10. */
 export const commandBytesMax = 256 * 1024;
 
+/** Devices attached to one gateway at once (cloud-iot-core.md §8). */
+export const attachedMax = 1_000;
+/** Payload of an attach: a token of 8 KiB and the JSON around it. */
+export const attachBytesMax = 10 * 1024;
+/** Attaches of one gateway: as many at once as it may have attached, then so many a second … */
+export const attachesAtOnceMax = attachedMax;
+export const attachesPerSecond = 50;
+/** … and of these, such as were refused for what they showed. */
+export const failedAttachesAtOnceMax = 100;
+export const failedAttachesPerSecond = 1;
+/** Gateways of which these allowances are remembered; some 200 bytes each. */
+export const gatewayAllowancesMax = 4_096;
+/** How long an attach waits for the registry. Nothing is read meanwhile. */
+export const attachTimeoutMillis = 5_000;
+/** Errors told to one connection: so many at once, then so many a second; the others are counted. */
+export const gatewayErrorsAtOnceMax = 100;
+export const gatewayErrorsPerSecond = 10;
+/** Of a topic that an error quotes; characters. */
+export const topicQuotedMax = 300;
+
 /** Last-seen facts of one session go to the store at most this often. */
 export const activityIntervalMillis = 1_000;
 /** Sessions judged again in one turn after a change of the registry, or their deadlines worked out again. */

@@ -17,25 +17,39 @@ import type {
   PublishPacket,
 } from "@mayfly/core/mqtt";
 import { reasonCode } from "@mayfly/core/mqtt";
-import { encodePingresp, encodePuback, encodeSuback, encodeUnsuback } from "@mayfly/core/mqtt-server";
+import {
+  encodeAcknowledgement,
+  encodePingresp,
+  encodePuback,
+  encodeSuback,
+  encodeUnsuback,
+} from "@mayfly/core/mqtt-server";
 import type { Admission, DevicePrincipal } from "../auth/admission.ts";
 import { rejudge } from "../auth/rejudgement.ts";
 import type { AdmissionRecord } from "../registry/model.ts";
-import type { KeptCommand, KeptSession } from "../registry/session-store.ts";
+import { type KeptCommand, type KeptSession, keptPacketIdentifierMax } from "../registry/session-store.ts";
 import type { LookUp } from "../registry/store.ts";
+import type { DeviceRates } from "../telemetry/device-rates.ts";
 import { eventBytesMax, type Intake, stateBytesMax } from "../telemetry/intake.ts";
 import { ActivityNotes } from "./activity-notes.ts";
+import {
+  type AttachmentServices,
+  Attachments,
+  type AttachmentsOwner,
+  type AttachmentsState,
+} from "./attachments.ts";
 import type { CommandOutcome, EnginePorts } from "./bridge.ts";
 import { type CloseReason, reasonOnWire } from "./close-reason.ts";
 import type { ConnectRequest } from "./connect-request.ts";
 import { Downlink, type DownlinkOwner, type DownlinkState } from "./downlink.ts";
+import { DownlinkWindow } from "./downlink-window.ts";
 import { type Beginning, KeptSessionWriter } from "./kept-session.ts";
-import { drainWaitMillis, messageIdBytesMax, sessionExpirySecondsMax } from "./limits.ts";
+import { downlinkWindowMax, drainWaitMillis, messageIdBytesMax, sessionExpirySecondsMax } from "./limits.ts";
 import type { Load } from "./load.ts";
 import type { LinkFacts } from "./observer.ts";
-import { PublishTopics } from "./publish-topics.ts";
+import { type ForOther, PublishTopics } from "./publish-topics.ts";
 import { Reauthentication, type ReauthenticationOwner } from "./reauthentication.ts";
-import { type SubscribeAnswer, subscribe, unsubscribe } from "./subscriptions.ts";
+import { type SubscribeAnswer, type Subscribers, subscribe, unsubscribe } from "./subscriptions.ts";
 import { type HeldTotal, Uplink, type UplinkOwner } from "./uplink.ts";
 
 /** What a session asks of the connection below it. */
@@ -76,21 +90,24 @@ export interface SessionOrder {
 
 /** What another connection of the same Session goes on with. */
 export interface HandedOver extends DownlinkState {
+  /** Of a gateway that is relieved; where it is only taken over, its attachments end. */
+  readonly attachments?: AttachmentsState;
   readonly beginning: Readonly<Beginning> | undefined;
 }
 
 /** Shared by all sessions of the bridge. */
-export interface SessionServices {
+export interface SessionServices extends AttachmentServices {
   readonly admission: Admission;
   readonly intake: Intake;
   readonly heldTotal: HeldTotal;
   readonly load: Load;
+  readonly rates: DeviceRates;
 }
 
-export class LiveSession implements UplinkOwner, DownlinkOwner, ReauthenticationOwner {
+export class LiveSession implements UplinkOwner, DownlinkOwner, ReauthenticationOwner, AttachmentsOwner {
   readonly version: ProtocolVersion;
   readonly deviceInTopics: string;
-  readonly clientReceiveMaximum: number;
+  readonly #downlinkWindowMax: number;
   readonly clientPacketBytesMax: number;
   readonly admittedMillis: number;
   readonly connectedMs: number;
@@ -102,8 +119,12 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
   readonly kept: KeptSessionWriter | undefined;
   /** Undefined where CONNECT named no Authentication Method. */
   readonly #reauthentication: Reauthentication | undefined;
+  /** Of a gateway. */
+  readonly #attachments: Attachments | undefined;
+  #window: DownlinkWindow | undefined;
   readonly #ports: EnginePorts;
   readonly #carrier: SessionCarrier;
+  readonly #rates: DeviceRates;
   #user: TopicUser;
   #topics: PublishTopics;
   readonly #notes: ActivityNotes;
@@ -126,7 +147,7 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
     // A Topic Name cannot hold a `+`, a device id can: such a device has its numId there.
     const { device: calledItself } = request.deviceName;
     this.deviceInTopics = calledItself.includes("+") ? principal.deviceNumId : calledItself;
-    this.clientReceiveMaximum = request.receiveMaximum;
+    this.#downlinkWindowMax = Math.min(downlinkWindowMax, request.receiveMaximum);
     this.clientPacketBytesMax = request.packetBytesMax;
     this.wantsProblemInformation = request.wantsProblemInformation;
     this.#askedSessionExpirySeconds = request.sessionExpirySeconds;
@@ -139,8 +160,9 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
     this.#topics = new PublishTopics(this.#user);
     this.#notes = new ActivityNotes(ports, device);
     const { clock, random, observer, registry } = ports;
-    const { admission, intake, heldTotal, load } = services;
-    this.uplink = new Uplink({ clock, random, observer, intake, heldTotal, load }, this);
+    const { admission, intake, heldTotal, load, rates } = services;
+    this.#rates = rates;
+    this.uplink = new Uplink({ clock, random, observer, intake, heldTotal, load, rates }, this);
     this.downlink = new Downlink({ clock, registry, observer }, this);
     const { method, token, deviceName, ownAgent } = request;
     this.#reauthentication =
@@ -149,6 +171,8 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
         : new Reauthentication({ clock, admission, registry, observer }, this, {
             ...{ method, token, deviceName, ownAgent, link },
           });
+    this.#attachments =
+      principal.gatewayAuthMethod === undefined ? undefined : new Attachments(services, this, link);
     this.#setDeadline();
     this.#notes.noteKey(principal.keyId);
     this.#notes.tell(this.admittedMillis);
@@ -164,6 +188,18 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
 
   get isOutgoingFull(): boolean {
     return this.#carrier.isOutgoingFull;
+  }
+
+  get window(): DownlinkWindow {
+    this.#window ??= new DownlinkWindow(
+      this.#downlinkWindowMax,
+      this.kept === undefined ? 0 : keptPacketIdentifierMax,
+    );
+    return this.#window;
+  }
+
+  get openWindow(): DownlinkWindow | undefined {
+    return this.#window;
   }
 
   get knowsReceiveMaximum(): boolean {
@@ -183,7 +219,8 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
 
   /** Whether packets may be read now. */
   get mayRead(): boolean {
-    return !this.uplink.isBlocked && this.#drainEndsMillis === Number.POSITIVE_INFINITY;
+    const isWaiting = this.uplink.isBlocked || this.#attachments?.isJudging === true;
+    return !isWaiting && this.#drainEndsMillis === Number.POSITIVE_INFINITY;
   }
 
   /** When something is to be done at the latest; monotonic. */
@@ -192,7 +229,9 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
       this.#deadlineMillis,
       this.#silenceEndsMillis,
       this.uplink.dueMillis,
+      this.uplink.pacedUntilMillis,
       this.downlink.dueMillis,
+      this.#attachments?.dueMillis ?? Number.POSITIVE_INFINITY,
       this.#notes.dueMillis,
       this.#drainStartsMillis,
       this.#drainEndsMillis,
@@ -217,11 +256,16 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
       this.#carrier.end("store_unavailable");
       return;
     }
+    if (nowMillis >= this.uplink.pacedUntilMillis) {
+      this.uplink.goOn();
+      return;
+    }
     if (nowMillis >= this.#silenceEndsMillis) {
       this.#carrier.end(this.#carrier.isPaused ? "server_busy" : "keep_alive");
       return;
     }
     this.downlink.expire(nowMillis);
+    this.#attachments?.wake(nowMillis);
     if (nowMillis >= this.#notes.dueMillis) this.#notes.tell(nowMillis);
   }
 
@@ -231,25 +275,24 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
         this.#publish(packet);
         return;
       case "puback":
-        this.downlink.acknowledged(packet.packetIdentifier, packet.reasonCode);
+        if (this.#window?.acknowledged(packet.packetIdentifier, packet.reasonCode) === true) {
+          this.downlink.windowOpened();
+          this.#attachments?.windowOpened();
+        }
         return;
       case "pingreq":
         this.noteActivity("heartbeatMs");
         this.#carrier.queue(encodePingresp());
         return;
       case "subscribe": {
-        const answer = subscribe(packet, this.#user, this.version, this.downlink);
+        const answer = subscribe(packet, this.#subscribers);
         if (typeof answer === "string") this.#carrier.end(answer);
         else this.#answerSubscribe(packet.packetIdentifier, answer);
         return;
       }
-      case "unsubscribe": {
-        this.#answerUnsubscribe(
-          packet.packetIdentifier,
-          unsubscribe(packet, this.#user, this.version, this.downlink),
-        );
+      case "unsubscribe":
+        this.#answerUnsubscribe(packet.packetIdentifier, unsubscribe(packet, this.#subscribers));
         return;
-      }
       case "auth":
         this.#authenticate(packet);
         return;
@@ -283,7 +326,9 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
       this.#carrier.end(verdict.because);
       return;
     }
+    const { gatewayAuthMethod } = this.#principal;
     this.#principal = verdict.principal;
+    if (gatewayAuthMethod !== verdict.principal.gatewayAuthMethod) this.#attachments?.askAgain();
     this.#setDeadline();
     this.#carrier.reschedule();
   }
@@ -323,6 +368,7 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
       if (found.beginning !== undefined) this.kept?.goOn(found.beginning);
       this.downlink.takeOver(found);
     } else this.downlink.resume(found);
+    this.#attachments?.goOn("inFlight" in found ? found.attachments : undefined);
     this.#save();
   }
 
@@ -336,6 +382,13 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
   handOver(): HandedOver {
     this.kept?.handedOn();
     return { ...this.downlink.handOver(), beginning: this.kept?.beginning };
+  }
+
+  /** As {@link handOver}, to a connection that relieves this one: what is attached stays so. */
+  handOverAll(): HandedOver {
+    const attachments = this.#attachments?.handOver();
+    const state = this.handOver();
+    return attachments === undefined ? state : { ...state, attachments };
   }
 
   /** Takes nothing more from `atMillis` on; then ends when what was taken is durable, or soon after. */
@@ -360,6 +413,7 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
     this.#reauthentication?.close();
     this.uplink.close();
     this.downlink.close();
+    this.#attachments?.close();
     this.kept?.leave();
     const { status } = reasonOnWire(because);
     if (status !== undefined) this.#notes.noteError(status);
@@ -372,8 +426,12 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
     this.#carrier.queue(bytes);
   }
 
-  queuePuback(packetIdentifier: number): void {
-    this.#carrier.queue(encodePuback(packetIdentifier));
+  queuePuback(packetIdentifier: number, code: number): void {
+    this.#carrier.queue(
+      code === reasonCode.success
+        ? encodePuback(packetIdentifier)
+        : encodeAcknowledgement({ type: "puback", packetIdentifier, reasonCode: code }, this.version),
+    );
   }
 
   noteActivity(what: Parameters<ActivityNotes["note"]>[0]): void {
@@ -384,6 +442,18 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
     const isDraining = this.#drainEndsMillis !== Number.POSITIVE_INFINITY;
     if (isDraining && this.uplink.unacknowledged === 0) this.#carrier.end("shutting_down");
     else this.#carrier.proceed();
+  }
+
+  waitsForWindow(): void {
+    // Each PUBACK of its own opens it.
+  }
+
+  answer(packetIdentifier: number, code: number): void {
+    this.uplink.answer(packetIdentifier, code);
+  }
+
+  attachmentsMoved(): void {
+    this.#carrier.proceed();
   }
 
   downlinkMoved(): void {
@@ -413,10 +483,11 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
     return (await this.kept?.save({ keyFingerprint, subscriptions }, isNew)) ?? true;
   }
 
-  #answerSubscribe(packetIdentifier: number, { reasonCodes, wantsConfig }: SubscribeAnswer): void {
+  #answerSubscribe(packetIdentifier: number, { reasonCodes, configs }: SubscribeAnswer): void {
     const answer = (codes: readonly number[]) => {
       const suback = { type: "suback", packetIdentifier, reasonCodes: codes } as const;
-      if (this.#reply(encodeSuback(suback, this.version)) && wantsConfig) this.downlink.configChanged();
+      if (!this.#reply(encodeSuback(suback, this.version))) return;
+      for (const downlink of configs) downlink.configChanged();
     };
     if (this.kept === undefined) {
       answer(reasonCodes);
@@ -487,18 +558,38 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
       this.#carrier.end(meaning.because);
       return;
     }
-    const bytesMax = meaning.kind === "state" ? stateBytesMax : eventBytesMax;
-    if (packet.payload.length > bytesMax) {
-      this.#carrier.end("packet_too_large");
+    const sender = "device" in meaning ? this.#attachments?.find(meaning.device) : undefined;
+    if ("device" in meaning && (sender === undefined || !isMessage(meaning))) {
+      this.#attachments?.publish(packet, meaning);
       return;
     }
-    this.uplink.take({
+    const message = {
       kind: meaning.kind,
       subfolder: meaning.subfolder,
       packetIdentifier: packet.packetIdentifier,
       payload: packet.payload,
       deviceMessageId: packet.properties === undefined ? undefined : messageIdOf(packet),
-    });
+      ...(sender === undefined ? undefined : { sender }),
+    };
+    const bytesMax = meaning.kind === "state" ? stateBytesMax : eventBytesMax;
+    if (packet.payload.length > bytesMax) {
+      if (sender === undefined) this.#carrier.end("packet_too_large");
+      else this.#attachments?.refuse(sender, "payload_too_large", message);
+      return;
+    }
+    if (meaning.kind === "state" && this.#rates.takeState(sender?.principal ?? this.#principal) > 0) {
+      if (sender === undefined) this.#carrier.end("state_rate_exceeded");
+      else this.#attachments?.refuse(sender, "rate_exceeded", message);
+      return;
+    }
+    if (sender !== undefined && packet.qos === 1) {
+      const waitMillis = this.#rates.takeMessage(sender.principal, packet.payload.length);
+      if (waitMillis > 0) {
+        this.#attachments?.refuse(sender, "rate_exceeded", message);
+        return;
+      }
+    }
+    this.uplink.take(message);
   }
 
   /**
@@ -508,6 +599,11 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
   get #silenceEndsMillis(): number {
     const { lastReceivedMillis, isPaused, pausedMillis } = this.#carrier;
     return isPaused ? pausedMillis + this.#keepAliveMillis / 3 : lastReceivedMillis + this.#keepAliveMillis;
+  }
+
+  get #subscribers(): Subscribers {
+    const { version, downlink } = this;
+    return { user: this.#user, version, downlink, attachments: this.#attachments };
   }
 
   #setDeadline(): void {
@@ -523,9 +619,13 @@ export class LiveSession implements UplinkOwner, DownlinkOwner, Reauthentication
 function userOf(principal: DevicePrincipal): TopicUser {
   return {
     names: [principal.deviceId, principal.deviceNumId],
-    isGateway: false,
+    isGateway: principal.gatewayAuthMethod !== undefined,
     isAttached: () => false,
   };
+}
+
+function isMessage(meaning: ForOther): meaning is Extract<ForOther, { kind: "events" | "state" }> {
+  return meaning.kind === "events" || meaning.kind === "state";
 }
 
 function messageIdOf(packet: PublishPacket): string | undefined {

@@ -8,8 +8,11 @@ import type { DeviceName } from "@mayfly/core";
 import type { ProtocolVersion } from "@mayfly/core/mqtt";
 import type { TokenErrorCode } from "@mayfly/core/token";
 import type { AdmissionObserver, DevicePrincipal } from "../auth/admission.ts";
+import type { AttachmentRefusal } from "../auth/attachment.ts";
 import type { IntakeRefusal } from "../telemetry/intake.ts";
 import type { CloseReason } from "./close-reason.ts";
+import type { DetachReason } from "./detach-reason.ts";
+import type { GatewayErrorType } from "./gateway-errors.ts";
 
 /** What the host knows of a Network Connection. */
 export interface LinkFacts {
@@ -47,6 +50,14 @@ export type ReauthenticationRefusal =
   | "reauthentication_too_often"
   | "bridge_disabled"
   | "registry_unavailable";
+
+/** Why a device was not attached. Closed set, fit for a metric's label. */
+export type AttachRefusal =
+  | AttachmentRefusal
+  | "attach_malformed"
+  | "too_many_attached"
+  | "attaches_too_often"
+  | "attach_timeout";
 
 export interface BridgeObserver extends AdmissionObserver {
   /** A CONNECT was accepted. */
@@ -96,6 +107,31 @@ export interface BridgeObserver extends AdmissionObserver {
     /** PUBLISHes taken and not acknowledged when it ended: the device will send them again. */
     readonly unacknowledged: number;
   }): void;
+  /** A gateway attached a device, or attached it again, which renews its right. */
+  attached(facts: {
+    readonly principal: DevicePrincipal;
+    readonly gateway: DevicePrincipal;
+    readonly isRenewal: boolean;
+    readonly link: LinkFacts;
+  }): void;
+  /** A gateway wanted to attach a device, and may not. @param facts.device as the gateway called it. */
+  attachRefused(facts: {
+    readonly because: AttachRefusal;
+    readonly device: string;
+    readonly gateway: DevicePrincipal;
+    /** Where the device's token was refused: why. */
+    readonly code?: TokenErrorCode;
+    readonly link: LinkFacts;
+  }): void;
+  /** A device is attached no longer. */
+  detached(facts: {
+    readonly principal: DevicePrincipal;
+    readonly gateway: DevicePrincipal;
+    readonly because: DetachReason;
+    readonly link: LinkFacts;
+  }): void;
+  /** A gateway was told of an error, or could not be: it did not subscribe, does not read, or there are too many. */
+  gatewayError(facts: { readonly type: GatewayErrorType; readonly isTold: boolean }): void;
   /** A PUBLISH was handed to the store. */
   published(facts: {
     readonly kind: "events" | "state";
@@ -104,8 +140,14 @@ export interface BridgeObserver extends AdmissionObserver {
   }): void;
   /** A PUBACK left. @param facts.millis from the PUBLISH's arrival. */
   acknowledged(facts: { readonly kind: "events" | "state"; readonly millis: number }): void;
-  /** The store refused a message, or too many wait for it: QoS 0 is lost, QoS 1 stays unacknowledged. */
-  notStored(facts: { readonly qos: 0 | 1; readonly because: IntakeRefusal | "overloaded" }): void;
+  /**
+   * The store refused a message, too many wait for it, or the device is over its rate: QoS 0 is lost, QoS 1 stays
+   * unacknowledged.
+   */
+  notStored(facts: {
+    readonly qos: 0 | 1;
+    readonly because: IntakeRefusal | "overloaded" | "rate_limited";
+  }): void;
   /** A command or config left for a device. */
   sent(facts: {
     readonly kind: "config" | "command";

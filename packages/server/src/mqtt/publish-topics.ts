@@ -4,7 +4,7 @@
  * A device sends the same few topics all day, so the last one is remembered with its meaning. Aliases belong
  * to the connection (MQTT 5.0 §3.3.2.3.4), at most 16.
  */
-import { findPublishTopic, mayPublish, type TopicUser } from "@mayfly/core";
+import { findPublishTopic, findTopicDevice, mayPublish, type TopicUser } from "@mayfly/core";
 import type { PublishPacket } from "@mayfly/core/mqtt";
 import type { CloseReason } from "./close-reason.ts";
 import { topicAliasMaximum } from "./limits.ts";
@@ -12,7 +12,14 @@ import { topicAliasMaximum } from "./limits.ts";
 export type PublishMeaning =
   | { readonly kind: "events"; readonly subfolder: string }
   | { readonly kind: "state"; readonly subfolder: "" }
+  | ForOther
   | { readonly kind: "refused"; readonly because: CloseReason };
+
+/** A gateway's PUBLISH for another device, which may be attached or not; `device` as the topic names it. */
+export type ForOther =
+  | { readonly kind: "events"; readonly subfolder: string; readonly device: string }
+  | { readonly kind: "state"; readonly subfolder: ""; readonly device: string }
+  | { readonly kind: "attach" | "detach" | "no_topic"; readonly device: string };
 
 const state = { kind: "state", subfolder: "" } as const;
 const unknownTopic = { kind: "refused", because: "topic_name_invalid" } as const;
@@ -60,6 +67,13 @@ export class PublishTopics {
 
   #judge(topicName: string): PublishMeaning {
     const topic = findPublishTopic(topicName);
+    if (this.#user.isGateway) {
+      const device = findTopicDevice(topicName);
+      if (device !== undefined && !this.#user.names.includes(device)) {
+        if (topic === undefined) return { kind: "no_topic", device };
+        return topic.kind === "state" ? { ...state, device } : topic;
+      }
+    }
     if (topic === undefined) return unknownTopic;
     if (!mayPublish(topic, this.#user)) return foreignTopic;
     if (topic.kind === "events") return { kind: "events", subfolder: topic.subfolder };

@@ -6,53 +6,58 @@
  */
 import type { DevicePrincipal } from "../auth/admission.ts";
 import type { DeviceRef, RegistryRef } from "../registry/model.ts";
-import type { Connection } from "./connection.ts";
 
-export class SessionTable {
+/** A connection, or a device attached to a gateway's. */
+interface Entry {
+  /** Undefined until it is admitted. */
+  readonly principal: DevicePrincipal | undefined;
+}
+
+export class SessionTable<T extends Entry> {
   /** By registry, then by device id: an id may hold any character a path is joined with, parts may not. */
-  readonly #registries = new Map<string, Map<string, Connection>>();
-  readonly #byNumId = new Map<string, Connection>();
+  readonly #registries = new Map<string, Map<string, T>>();
+  readonly #byNumId = new Map<string, T>();
 
   get size(): number {
     return this.#byNumId.size;
   }
 
-  find({ device, ...registry }: DeviceRef): Connection | undefined {
+  find({ device, ...registry }: DeviceRef): T | undefined {
     const byId = this.#registries.get(keyOf(registry))?.get(device);
     if (byId !== undefined) return byId;
     const byNumId = this.#byNumId.get(device);
     // A numId says which device, yet the caller may have looked in the wrong registry.
-    const live = byNumId?.live;
-    return live !== undefined && keyOf(live.principal.registry) === keyOf(registry) ? byNumId : undefined;
+    const principal = byNumId?.principal;
+    return principal !== undefined && keyOf(principal.registry) === keyOf(registry) ? byNumId : undefined;
   }
 
-  ofRegistry(registry: RegistryRef): Iterable<Connection> {
+  ofRegistry(registry: RegistryRef): Iterable<T> {
     return this.#registries.get(keyOf(registry))?.values() ?? [];
   }
 
-  all(): Iterable<Connection> {
+  all(): Iterable<T> {
     return this.#byNumId.values();
   }
 
   /** @returns the one that was there before, to be ended by the caller. */
-  enter(connection: Connection, principal: DevicePrincipal): Connection | undefined {
+  enter(entry: T, principal: DevicePrincipal): T | undefined {
     const key = keyOf(principal.registry);
-    const devices = this.#registries.get(key) ?? new Map<string, Connection>();
+    const devices = this.#registries.get(key) ?? new Map<string, T>();
     this.#registries.set(key, devices);
     // The same id with another numId is a device that was deleted and made again.
     const before = devices.get(principal.deviceId) ?? this.#byNumId.get(principal.deviceNumId);
-    devices.set(principal.deviceId, connection);
-    this.#byNumId.set(principal.deviceNumId, connection);
+    devices.set(principal.deviceId, entry);
+    this.#byNumId.set(principal.deviceNumId, entry);
     return before;
   }
 
-  /** Takes out what `connection` still holds. */
-  leave(connection: Connection, principal: DevicePrincipal): void {
+  /** Takes out what `entry` still holds. */
+  leave(entry: T, principal: DevicePrincipal): void {
     const key = keyOf(principal.registry);
     const devices = this.#registries.get(key);
-    if (devices?.get(principal.deviceId) === connection) devices.delete(principal.deviceId);
+    if (devices?.get(principal.deviceId) === entry) devices.delete(principal.deviceId);
     if (devices?.size === 0) this.#registries.delete(key);
-    if (this.#byNumId.get(principal.deviceNumId) === connection) this.#byNumId.delete(principal.deviceNumId);
+    if (this.#byNumId.get(principal.deviceNumId) === entry) this.#byNumId.delete(principal.deviceNumId);
   }
 }
 

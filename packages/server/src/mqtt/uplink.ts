@@ -9,11 +9,16 @@
  * What all connections have in flight together is bounded too (`load.ts`): near the bound QoS 0 is dropped, and
  * QoS 1 is held as if this connection's own window were full.
  *
+ * A device over the messages or bytes a second that its policy allows is paced: QoS 1 is held as if the window were
+ * full, until its allowance has filled again; QoS 0 is dropped.
+ *
  * When the store refuses, the PUBACK is withheld, and with it all later ones; nothing more is taken, and
  * after a bounded wait the connection ends. A negative PUBACK would mean "do not send this again".
  */
 import type { Clock, Random } from "@mayfly/core";
+import { reasonCode } from "@mayfly/core/mqtt";
 import type { DevicePrincipal } from "../auth/admission.ts";
+import type { DeviceRates } from "../telemetry/device-rates.ts";
 import type { Intake, IntakeOutcome } from "../telemetry/intake.ts";
 import type { CloseReason } from "./close-reason.ts";
 import {
@@ -28,9 +33,11 @@ import {
 import type { Load, LoadWaiter } from "./load.ts";
 import type { BridgeObserver } from "./observer.ts";
 
-/** A PUBLISH whose topic was found to be the device's. */
-export interface Arrival {
+/** A PUBLISH whose topic was found to be the device's, or that of one attached to it. */
+export interface Message {
   readonly kind: "events" | "state";
+  /** Absent: the connection's own device. */
+  readonly sender?: AttachedSender;
   readonly subfolder: string;
   /** Undefined at QoS 0. */
   readonly packetIdentifier: number | undefined;
@@ -38,6 +45,33 @@ export interface Arrival {
   readonly payload: Uint8Array;
   readonly deviceMessageId: string | undefined;
 }
+
+/** A PUBLISH at QoS 1 that is decided already and only waits for its turn to be answered. */
+interface Decided {
+  readonly kind: "decided";
+  readonly packetIdentifier: number;
+  readonly reasonCode: number;
+  readonly payload: Uint8Array;
+}
+
+type Arrival = Message | Decided;
+
+/** A device attached to the connection's gateway, as far as what it sends is concerned. */
+export interface AttachedSender {
+  readonly principal: DevicePrincipal;
+  /** Device id of the gateway. */
+  readonly gatewayId: string;
+  /** Its right may have ended while what it sent was held. */
+  readonly mayStillSend: boolean;
+  noteActivity(what: "eventMs" | "stateMs"): void;
+  /**
+   * What it sent will never be stored, which is its own affair and not the gateway's.
+   * @returns the Reason Code of the PUBACK; undefined where none may leave.
+   */
+  failed(because: SenderFailure, message: Message): number | undefined;
+}
+
+export type SenderFailure = "not_attached" | "device_gone" | "payload_too_large" | "rate_exceeded";
 
 export interface UplinkPorts {
   readonly clock: Clock;
@@ -47,6 +81,7 @@ export interface UplinkPorts {
   /** Shared by all connections of the bridge. */
   readonly heldTotal: HeldTotal;
   readonly load: Load;
+  readonly rates: DeviceRates;
 }
 
 /** Bytes held by all connections together. */
@@ -59,18 +94,29 @@ export interface UplinkOwner {
   readonly principal: DevicePrincipal;
   /** Does the client know our Receive Maximum (MQTT 5)? */
   readonly knowsReceiveMaximum: boolean;
-  queuePuback(packetIdentifier: number): void;
+  queuePuback(packetIdentifier: number, reasonCode: number): void;
   noteActivity(what: "eventMs" | "stateMs"): void;
   /** There is room again, or a new due time. */
   uplinkMoved(): void;
   end(because: CloseReason): void;
 }
 
+/**
+ * Is it held back where its device is over its rate? An attached device's was counted when it came: it would hold up
+ * what comes from all the others.
+ */
+function isPaced(arrival: Arrival): boolean {
+  return arrival.kind !== "decided" && arrival.sender === undefined;
+}
+
+const nothing = new Uint8Array(0);
+
 interface Pending {
-  readonly kind: "events" | "state";
+  readonly kind: Arrival["kind"];
   readonly packetIdentifier: number;
   readonly takenMillis: number;
-  isDurable: boolean;
+  /** Success when it is durable; undefined until it is known. */
+  reasonCode: number | undefined;
 }
 
 export class Uplink implements LoadWaiter {
@@ -83,6 +129,7 @@ export class Uplink implements LoadWaiter {
   #heldQos1 = 0;
   #qos0InFlight = 0;
   #stallEndsMillis = Number.POSITIVE_INFINITY;
+  #pacedUntilMillis = Number.POSITIVE_INFINITY;
   #isClosed = false;
 
   constructor(ports: UplinkPorts, owner: UplinkOwner) {
@@ -111,16 +158,30 @@ export class Uplink implements LoadWaiter {
     return this.#stallEndsMillis;
   }
 
+  /** Answers a PUBLISH that is no message to store, behind those that came before it. */
+  answer(packetIdentifier: number, reasonCode: number): void {
+    this.take({ kind: "decided", packetIdentifier, reasonCode, payload: nothing });
+  }
+
+  /** When {@link goOn} is to be called; infinite while the device's rate holds nothing back. */
+  get pacedUntilMillis(): number {
+    return this.#pacedUntilMillis;
+  }
+
   take(arrival: Arrival): void {
     const isQos1 = arrival.packetIdentifier !== undefined;
     if (!isQos1 && this.#ports.load.level !== "normal") {
       this.#ports.observer.notStored({ qos: 0, because: "overloaded" });
       return;
     }
+    if (!isQos1 && this.#waitMillis(arrival) > 0) {
+      this.#ports.observer.notStored({ qos: 0, because: "rate_limited" });
+      return;
+    }
     const owed = this.#pending.length + this.#heldQos1;
     if (isQos1 && this.#owner.knowsReceiveMaximum && owed >= receiveMaximum) {
       this.#owner.end("receive_maximum_exceeded");
-    } else if (this.#held.length > 0 || !this.#hasRoomFor(arrival)) {
+    } else if (this.#held.length > 0 || !this.#mayGo(arrival)) {
       this.#hold(arrival);
     } else {
       this.#submit(arrival);
@@ -131,7 +192,12 @@ export class Uplink implements LoadWaiter {
   takeHeld(): void {
     this.#countHeld(-this.#heldBytes);
     this.#heldQos1 = 0;
-    for (const arrival of this.#held.splice(0)) this.#submit(arrival);
+    for (const arrival of this.#held.splice(0)) {
+      if (arrival.packetIdentifier !== undefined && isPaced(arrival)) {
+        this.#ports.rates.chargeMessage(this.#owner.principal, arrival.payload.length);
+      }
+      this.#submit(arrival);
+    }
   }
 
   /** Answers that come from now on are not for this connection. */
@@ -140,6 +206,12 @@ export class Uplink implements LoadWaiter {
     this.#ports.load.forget(this);
     this.#held.length = 0;
     this.#countHeld(-this.#heldBytes);
+  }
+
+  /** The device's allowance has filled again. */
+  goOn(): void {
+    this.#pacedUntilMillis = Number.POSITIVE_INFINITY;
+    this.loadEased();
   }
 
   /** The process has room again. */
@@ -167,6 +239,23 @@ export class Uplink implements LoadWaiter {
     }
   }
 
+  /** @returns whether it may be submitted now; then it counts against the device's rate. QoS 0 was counted when it came. */
+  #mayGo(arrival: Arrival): boolean {
+    if (!this.#hasRoomFor(arrival)) return false;
+    if (arrival.packetIdentifier === undefined || !isPaced(arrival)) return true;
+    if (this.#pacedUntilMillis !== Number.POSITIVE_INFINITY) return false;
+    const waitMillis = this.#waitMillis(arrival);
+    if (waitMillis > 0) this.#pacedUntilMillis = this.#ports.clock.monotonicMillis() + waitMillis;
+    return waitMillis === 0;
+  }
+
+  /** 0: it is counted against its device's rate. */
+  #waitMillis(arrival: Arrival): number {
+    const sender = arrival.kind === "decided" ? undefined : arrival.sender;
+    const { principal } = sender ?? this.#owner;
+    return this.#ports.rates.takeMessage(principal, arrival.payload.length);
+  }
+
   #hold(arrival: Arrival): void {
     this.#held.push({ ...arrival, payload: arrival.payload.slice() });
     this.#countHeld(arrival.payload.length + heldOverheadBytes);
@@ -174,8 +263,9 @@ export class Uplink implements LoadWaiter {
     this.#waitForLoad();
   }
 
-  /** An answer to a message of ours lets the held ones move; where there is none to come, the process must. */
+  /** An answer to a message of ours lets the held ones move; where there is none to come, the clock or the process must. */
   #waitForLoad(): void {
+    if (this.#pacedUntilMillis !== Number.POSITIVE_INFINITY) return;
     if (this.#pending.length === 0 && this.#qos0InFlight === 0) this.#ports.load.wait(this);
   }
 
@@ -183,7 +273,7 @@ export class Uplink implements LoadWaiter {
     for (;;) {
       const next = this.#held[0];
       if (next === undefined) return;
-      if (!this.#hasRoomFor(next)) {
+      if (!this.#mayGo(next)) {
         this.#waitForLoad();
         return;
       }
@@ -195,7 +285,23 @@ export class Uplink implements LoadWaiter {
   }
 
   #submit(arrival: Arrival): void {
-    const { kind, packetIdentifier, payload } = arrival;
+    if (arrival.kind === "decided") {
+      const { kind, packetIdentifier, reasonCode } = arrival;
+      const takenMillis = this.#ports.clock.monotonicMillis();
+      this.#pending.push({ kind, packetIdentifier, takenMillis, reasonCode });
+      this.#acknowledgeInOrder();
+    } else if (arrival.sender?.mayStillSend === false) {
+      const { packetIdentifier } = arrival;
+      const reasonCode = arrival.sender.failed("not_attached", arrival);
+      if (packetIdentifier === undefined || reasonCode === undefined) return;
+      this.#submit({ kind: "decided", packetIdentifier, reasonCode, payload: nothing });
+    } else {
+      this.#submitMessage(arrival);
+    }
+  }
+
+  #submitMessage(message: Message): void {
+    const { kind, packetIdentifier, payload, sender } = message;
     const { clock, intake, observer, load } = this.#ports;
     const payloadBytes = payload.length;
     const qos = packetIdentifier === undefined ? 0 : 1;
@@ -203,36 +309,43 @@ export class Uplink implements LoadWaiter {
     if (packetIdentifier === undefined) {
       this.#qos0InFlight += 1;
     } else {
-      pending = { kind, packetIdentifier, takenMillis: clock.monotonicMillis(), isDurable: false };
+      pending = { kind, packetIdentifier, takenMillis: clock.monotonicMillis(), reasonCode: undefined };
       this.#pending.push(pending);
     }
     observer.published({ kind, qos, payloadBytes });
     load.add(payloadBytes);
     const answered = (outcome: IntakeOutcome) => {
       load.remove(payloadBytes);
-      this.#answered(kind, pending, outcome);
+      this.#answered(message, pending, outcome);
     };
+    const principal = sender?.principal ?? this.#owner.principal;
     if (kind === "state") {
-      intake.takeState(this.#owner.principal, payload, answered);
+      intake.takeState(principal, payload, answered, sender?.gatewayId);
     } else {
-      const { subfolder, deviceMessageId } = arrival;
-      const event = { subfolder, payload, ...(deviceMessageId === undefined ? {} : { deviceMessageId }) };
-      intake.takeEvent(this.#owner.principal, event, answered);
+      const { subfolder, deviceMessageId } = message;
+      const event = {
+        subfolder,
+        payload,
+        ...(deviceMessageId === undefined ? undefined : { deviceMessageId }),
+        ...(sender === undefined ? undefined : { gatewayId: sender.gatewayId }),
+      };
+      intake.takeEvent(principal, event, answered);
     }
   }
 
-  #answered(kind: "events" | "state", pending: Pending | undefined, outcome: IntakeOutcome): void {
+  #answered(message: Message, pending: Pending | undefined, outcome: IntakeOutcome): void {
+    const { kind, sender } = message;
     if (outcome.kind === "refused") {
       this.#ports.observer.notStored({ qos: pending === undefined ? 0 : 1, because: outcome.because });
     }
     if (this.#isClosed) return;
     if (pending === undefined) this.#qos0InFlight -= 1;
     if (outcome.kind === "refused") {
-      this.#refused(pending, outcome.because);
+      this.#refused(message, pending, outcome.because);
     } else {
-      this.#owner.noteActivity(kind === "events" ? "eventMs" : "stateMs");
+      (sender ?? this.#owner).noteActivity(kind === "events" ? "eventMs" : "stateMs");
       if (pending !== undefined) {
-        pending.isDurable = true;
+        pending.reasonCode = reasonCode.success;
         this.#acknowledgeInOrder();
       }
     }
@@ -245,17 +358,25 @@ export class Uplink implements LoadWaiter {
     const nowMillis = this.#ports.clock.monotonicMillis();
     for (;;) {
       const first = this.#pending[0];
-      if (first === undefined || !first.isDurable) return;
+      if (first?.reasonCode === undefined) return;
       this.#pending.shift();
-      this.#owner.queuePuback(first.packetIdentifier);
-      this.#ports.observer.acknowledged({ kind: first.kind, millis: nowMillis - first.takenMillis });
+      this.#owner.queuePuback(first.packetIdentifier, first.reasonCode);
+      const { kind } = first;
+      if (kind === "decided" || first.reasonCode !== reasonCode.success) continue;
+      this.#ports.observer.acknowledged({ kind, millis: nowMillis - first.takenMillis });
     }
   }
 
   #refused(
+    message: Message,
     pending: Pending | undefined,
     because: Extract<IntakeOutcome, { kind: "refused" }>["because"],
   ): void {
+    const { sender } = message;
+    if (sender !== undefined && (because === "device_gone" || because === "payload_too_large")) {
+      this.#failed(pending, sender.failed(because, message));
+      return;
+    }
     if (because === "device_gone") {
       this.#owner.end("device_deleted");
       return;
@@ -267,5 +388,13 @@ export class Uplink implements LoadWaiter {
     if (pending === undefined || this.#stallEndsMillis !== Number.POSITIVE_INFINITY) return;
     const chance = this.#ports.random.fill(new Uint8Array(1))[0] ?? 0;
     this.#stallEndsMillis = this.#ports.clock.monotonicMillis() + storeWaitMillis * (1 + chance / 256);
+  }
+
+  /** One message of an attached device's is done with: those behind it go on. */
+  #failed(pending: Pending | undefined, code: number | undefined): void {
+    if (pending === undefined) return;
+    if (code === undefined) this.#pending.splice(this.#pending.indexOf(pending), 1);
+    else pending.reasonCode = code;
+    this.#acknowledgeInOrder();
   }
 }

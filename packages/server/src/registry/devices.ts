@@ -38,7 +38,7 @@ import type {
   RegistryRef,
 } from "./model.ts";
 import type { Places } from "./places.ts";
-import type { Page, RegistryStore } from "./store.ts";
+import type { DeviceListFilter, Page, RegistryStore } from "./store.ts";
 import { createTurns } from "./turns.ts";
 
 export const CONFIG_BYTES_MAX = 64 * 1024;
@@ -79,11 +79,6 @@ export type DeviceChange = Partial<
   readonly attestation?: AttestationRecord | null;
 };
 
-export interface DeviceFilter {
-  readonly ids?: readonly string[];
-  readonly gatewayType?: "GATEWAY" | "NON_GATEWAY";
-}
-
 /** Every method also throws RegistryError not_found (project, location, registry, device), IdError and StoreError. */
 export interface Devices {
   /** @throws {RegistryError} argument_invalid, credential_not_vouched. @throws {KeyParseError} @throws {StoreError} already_exists, key_taken */
@@ -92,11 +87,16 @@ export interface Devices {
   list(
     registry: RegistryRef,
     page: { readonly size: number; readonly token?: string },
-    filter?: DeviceFilter,
+    filter?: DeviceListFilter,
   ): Promise<Page<DeviceRecord>>;
   /** Throws what `create` throws, and precondition_failed for a revoked key. */
   update(ref: DeviceRef, change: DeviceChange): Promise<DeviceRecord>;
+  /** @throws {StoreError} bound */
   delete(ref: DeviceRef): Promise<void>;
+  /** Lets the gateway speak for the device. Both by string id or numId. @throws {StoreError} not_gateway, is_gateway, too_many_bound */
+  bind(registry: RegistryRef, gateway: string, device: string): Promise<void>;
+  /** @throws {StoreError} not_found, a binding that is not there too */
+  unbind(registry: RegistryRef, gateway: string, device: string): Promise<void>;
   /** Reads the device, and has `change` decide and write, in the device's turn: nothing that changes keys comes between. */
   inTurn<T>(ref: DeviceRef, change: (device: DeviceRecord) => Promise<T>): Promise<T>;
   addKey(ref: DeviceRef, input: DeviceKeyInput): Promise<KeyRecord>;
@@ -237,6 +237,14 @@ export function createDevices(ports: {
     async delete(ref) {
       open(ref);
       await store.deleteDevice(ref);
+    },
+    async bind(ref, gateway, device) {
+      for (const each of [gateway, device]) await get({ ...ref, device: each });
+      await store.bindDevice(ref, gateway, device);
+    },
+    async unbind(ref, gateway, device) {
+      for (const each of [gateway, device]) await get({ ...ref, device: each });
+      await store.unbindDevice(ref, gateway, device);
     },
     inTurn: changeInTurn,
     addKey: (ref, input) =>

@@ -12,6 +12,14 @@ import type { LookUp } from "./store.ts";
 export const boundDevicesMax = 10_000;
 export const gatewaysPerDeviceMax = 10;
 
+/** How many bindings there may be; other than the contract's for a test of the bound. */
+export interface BindingLimits {
+  readonly boundDevicesMax: number;
+  readonly gatewaysPerDeviceMax: number;
+}
+
+export const bindingLimits: BindingLimits = { boundDevicesMax, gatewaysPerDeviceMax };
+
 /** What an attach needs. */
 export interface AttachmentRecord extends AdmissionRecord {
   /** Whether the device is bound to the gateway that asks. */
@@ -20,7 +28,8 @@ export interface AttachmentRecord extends AdmissionRecord {
 
 export interface GatewayStore {
   /**
-   * Binding what is bound changes nothing. Both by string id or numId.
+   * Binding what is bound changes nothing, and is no change. Both by string id or numId. A device that is bound, or
+   * that devices are bound to, is not deleted before it is unbound.
    * @throws {StoreError} not_found; not_gateway (the first is none); is_gateway (the second is one, which is bound to
    *   none); too_many_bound (10,000 devices, or 10 gateways)
    */

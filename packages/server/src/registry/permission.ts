@@ -16,6 +16,8 @@ export const permissions = [
   "cloudiot.devices.delete",
   "cloudiot.devices.updateConfig",
   "cloudiot.devices.sendCommand",
+  "cloudiot.devices.bindGateway",
+  "cloudiot.devices.unbindGateway",
   "pubsub.subscriptions.create",
   "pubsub.subscriptions.get",
   "pubsub.subscriptions.list",

@@ -12,6 +12,7 @@ import type { KeyParser } from "./key-parser.ts";
 import type { EventRetention, RegistryRecord, RegistryRef } from "./model.ts";
 import type { Places } from "./places.ts";
 import type { Page, RegistryPatch, RegistryStore } from "./store.ts";
+import { isTopicName } from "./topic-name.ts";
 
 export const EVENT_CONFIGS_MAX = 10;
 export const REGISTRY_CREDENTIALS_MAX = 10;
@@ -55,6 +56,9 @@ export function createRegistries(ports: {
         `A registry has at most ${EVENT_CONFIGS_MAX} event notification configs.`,
       );
     }
+    for (const { pubsubTopicName } of configs ?? []) checkTopic(pubsubTopicName);
+    const state = patch.stateNotificationTopic;
+    if (state !== undefined && state !== "") checkTopic(state);
     const credentials = patch.credentials;
     if (credentials !== undefined) {
       if (credentials.length > REGISTRY_CREDENTIALS_MAX) {
@@ -107,6 +111,14 @@ export function createRegistries(ports: {
 export function policyFrom(base: RegistryPolicy, change: Partial<RegistryPolicy>): RegistryPolicy {
   const start = change.preset === undefined ? base : policyPresets[change.preset];
   return { ...start, ...change };
+}
+
+function checkTopic(name: string): void {
+  if (isTopicName(name)) return;
+  throw new RegistryError(
+    "argument_invalid",
+    `The pubsub_topic_name '${name.slice(0, 100)}' is not of the form projects/{project}/topics/{topic}.`,
+  );
 }
 
 function checkRetention(retention: EventRetention): void {

@@ -6,6 +6,7 @@
  * look-up is on the path of a CONNECT; it answers at once where the adapter can.
  */
 import type { AuthenticationRecord, AuthenticationUpdate } from "../auth/authentication-record.ts";
+import type { GatewayStore } from "./gateway-store.ts";
 import type {
   AdmissionRecord,
   AttestationRecord,
@@ -24,6 +25,12 @@ export type StoreErrorCode =
   | "already_exists"
   | "not_found"
   | "not_empty"
+  /** A binding needs a gateway, and a device that is none. */
+  | "not_gateway"
+  | "is_gateway"
+  | "too_many_bound"
+  /** Bound to a gateway, or a gateway that devices are bound to: to be unbound first. */
+  | "bound"
   | "version_mismatch"
   | "key_taken"
   | "schema_too_new"
@@ -70,6 +77,17 @@ export type DevicePatch = Partial<
   readonly attestation?: AttestationRecord | null;
 };
 
+/** Which devices a list holds: all of these narrow it. */
+export interface DeviceListFilter {
+  /** String ids or numIds, of which those count that exist. */
+  readonly ids?: readonly string[];
+  readonly gatewayType?: "GATEWAY" | "NON_GATEWAY";
+  /** The devices bound to this one, by string id or numId. */
+  readonly boundToGateway?: string;
+  /** The gateways this one is bound to, by string id or numId. */
+  readonly gatewaysOfDevice?: string;
+}
+
 /** An admin token as kept: never the token itself. */
 export interface AdminTokenRecord {
   /** SHA-256 of the token, hexadecimal. */
@@ -102,7 +120,7 @@ export interface StoreStatus {
   readonly recordsDropped: number;
 }
 
-export interface RegistryStore extends SessionStore {
+export interface RegistryStore extends SessionStore, GatewayStore {
   /** @throws {StoreError} already_exists. The store makes numId; the record given carries none. */
   createRegistry(record: Omit<RegistryRecord, "numId" | "createdMs" | "updatedMs">): Promise<RegistryRecord>;
   findRegistry(ref: RegistryRef): Promise<RegistryRecord | undefined>;
@@ -122,15 +140,15 @@ export interface RegistryStore extends SessionStore {
     },
   ): Promise<DeviceRecord>;
   findDevice(ref: DeviceRef): Promise<DeviceRecord | undefined>;
-  /** Ordered by device id; `ids` (string ids or numIds) restricts to those that exist. @throws {StoreError} not_found (registry) */
+  /** Ordered by device id. @throws {StoreError} not_found (registry, or the device whose bindings are meant) */
   listDevices(
     registry: RegistryRef,
     page: { readonly size: number; readonly token?: string },
-    filter?: { readonly ids?: readonly string[]; readonly gatewayType?: "GATEWAY" | "NON_GATEWAY" },
+    filter?: DeviceListFilter,
   ): Promise<Page<DeviceRecord>>;
   /** @throws {StoreError} not_found, key_taken */
   updateDevice(ref: DeviceRef, patch: DevicePatch): Promise<DeviceRecord>;
-  /** @throws {StoreError} not_found */
+  /** @throws {StoreError} not_found; bound */
   deleteDevice(ref: DeviceRef): Promise<void>;
 
   /** @param versionToUpdate 0 = unconditional, else must equal the current version. Ten newest are kept. @throws {StoreError} not_found, version_mismatch */

@@ -24,6 +24,10 @@ export interface TelemetryMessage {
   readonly deviceMessageId?: string;
   /** Device id of the gateway that spoke for the device. */
   readonly gatewayId?: string;
+  /** Where the registry routed it when it was taken: `projects/P/topics/T`. Absent: no config matched. */
+  readonly topic?: string;
+  /** Absent for an event. */
+  readonly kind?: "state";
 }
 
 export type AppendOutcome =
@@ -34,6 +38,8 @@ export interface Subscription {
   /** Same rule as registry ids. Unique in its project. */
   readonly id: string;
   readonly registry: RegistryIdentity;
+  /** Only what was routed there is delivered. Absent: all that the registry's devices published. */
+  readonly topic?: string;
   readonly createdMs: number;
   /** How long a delivered message stays hidden from other pulls: 10 to 600 s. */
   readonly leaseSeconds: number;

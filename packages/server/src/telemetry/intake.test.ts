@@ -11,7 +11,8 @@ const principal = {
   registryNumId: "1",
   deviceId: "fern",
   deviceNumId: "2",
-} as DevicePrincipal;
+  routes: { eventNotificationConfigs: [], stateNotificationTopic: "" },
+} as Partial<DevicePrincipal> as DevicePrincipal;
 const clock = { monotonicMillis: () => 0, wallSeconds: () => 1_700_000_000.5 };
 
 function intakeOver(appendState: (state: DeviceStateVersion) => Promise<void>) {
@@ -56,6 +57,71 @@ test("an event sent again with its id goes to the backbone once; without an id e
     appended.map(({ deviceMessageId }) => deviceMessageId),
     ["7", undefined, undefined],
   );
+});
+
+const topic = (name: string) => `projects/mayfly/topics/${name}`;
+const routed: DevicePrincipal = {
+  ...principal,
+  routes: {
+    eventNotificationConfigs: [{ subfolderMatches: "air", pubsubTopicName: topic("air") }],
+    stateNotificationTopic: topic("states"),
+  },
+};
+
+test("an event is routed when it is taken, and kept without a topic where no config matches", () => {
+  const { intake, appended } = intakeOver(async () => undefined);
+
+  for (const subfolder of ["air", "soil"])
+    intake.takeEvent(routed, { subfolder, payload: new Uint8Array(), gatewayId: "hub" }, () => undefined);
+
+  assert.deepEqual(
+    appended.map((message) => [message.subfolder, message.topic, message.gatewayId]),
+    [
+      ["air", topic("air"), "hub"],
+      ["soil", undefined, "hub"],
+    ],
+  );
+});
+
+test("a state that is durable goes to the registry's state topic, marked as a state; its answer does not wait", async () => {
+  const { intake, appended } = intakeOver(async () => undefined);
+
+  const outcome = await new Promise<IntakeOutcome>((done) => {
+    intake.takeState(routed, Uint8Array.of(9), done);
+  });
+
+  assert.deepEqual(outcome, { kind: "durable" });
+  assert.deepEqual(
+    appended.map(({ topic: to, kind, subfolder, payload }) => [to, kind, subfolder, [...payload]]),
+    [[topic("states"), "state", "", [9]]],
+  );
+});
+
+test("a state the registry did not take goes to no topic, and neither does one of a registry without", async () => {
+  const refusing = intakeOver(() => Promise.reject(new StoreError("disk_full", "no")));
+  const taking = intakeOver(async () => undefined);
+
+  await new Promise((done) => refusing.intake.takeState(routed, new Uint8Array(), done));
+  await new Promise((done) => taking.intake.takeState(principal, new Uint8Array(), done));
+
+  assert.deepEqual([refusing.appended, taking.appended], [[], []]);
+});
+
+test("a state whose topic cannot be told is still durable, and the loss is counted", async () => {
+  const untold: string[] = [];
+  const intake = createIntake({
+    clock,
+    registry: { appendState: async () => undefined },
+    backbone: { append: (_, done) => done({ kind: "refused", because: "queue_full" }) },
+    onStateUntold: (because) => void untold.push(because),
+  });
+
+  const outcome = await new Promise<IntakeOutcome>((done) =>
+    intake.takeState(routed, new Uint8Array(), done),
+  );
+  await Promise.resolve();
+
+  assert.deepEqual([outcome, untold], [{ kind: "durable" }, ["queue_full"]]);
 });
 
 test("what is too large is refused before the store hears of it", () => {

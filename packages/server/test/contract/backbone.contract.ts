@@ -80,6 +80,8 @@ export function backboneContract(
       subfolder: "räume/eins",
       deviceMessageId: "m-1",
       gatewayId: "gateway-1",
+      topic: "projects/mayfly/topics/rooms",
+      kind: "state",
       publishMs: 1_800_000_000_000.25,
     });
 
@@ -93,6 +95,44 @@ export function backboneContract(
     assert.equal(new Set(ids).size, 2);
     assert.equal(received[0]?.deliveryAttempt, 1);
   });
+
+  const toTopic = (opened: OpenedBackbone, topic: string) =>
+    opened.backbone.createSubscription({ id: "app", registry: gauges, leaseSeconds: 60, topic }, "earliest");
+  const [rooms, roofs] = ["projects/mayfly/topics/rooms", "projects/mayfly/topics/roofs"] as const;
+
+  promises("a subscription to a topic gets what was routed there, and nothing else", async (opened) => {
+    const made = await toTopic(opened, rooms);
+    await opened.backbone.createSubscription({ id: "all", registry: gauges, leaseSeconds: 60 }, "earliest");
+    await appendAll(opened, [
+      message("gauge-1", "one", { topic: rooms }),
+      message("gauge-1", "two", { topic: roofs }),
+      message("gauge-2", "three"),
+      message("gauge-1", "four", { topic: rooms }),
+    ]);
+
+    assert.equal(made.topic, rooms);
+    assert.deepEqual((await pullTexts(opened)).sort(), ["four", "one"]);
+    assert.equal((await opened.backbone.pull("mayfly", "all", 10)).length, 4);
+  });
+
+  promises(
+    "messages of other topics stand in nobody's way, however few are pulled at once",
+    async (opened) => {
+      await toTopic(opened, rooms);
+      const others = Array.from({ length: 2_500 }, (_, n) => message("gauge-1", `o${n}`, { topic: roofs }));
+      await appendAll(opened, [...others, message("gauge-1", "mine", { topic: rooms }), ...others]);
+
+      assert.deepEqual(await pullTexts(opened, 1), ["mine"]);
+      assert.deepEqual(await pullTexts(opened, 1), []);
+      opened.time.advance(61_000);
+      const again = await opened.backbone.pull("mayfly", "app", 10);
+      assert.deepEqual(again.map(textOf), ["mine"]);
+      const ackIds = again.map(({ ackId }) => ackId);
+      assert.equal(await opened.backbone.acknowledge("mayfly", "app", ackIds), 1);
+      opened.time.advance(61_000);
+      assert.deepEqual(await pullTexts(opened, 1), []);
+    },
+  );
 
   promises(
     "the answer never comes before append has returned, and the payload is the caller's again",

@@ -14,7 +14,8 @@ import type { DeviceRef } from "../../src/registry/model.ts";
 import { createPlaces } from "../../src/registry/places.ts";
 import { createRegistryService } from "../../src/registry/service.ts";
 import { createMemoryRegistryStore } from "../../src/store/memory/index.ts";
-import type { Backbone } from "../../src/telemetry/backbone.ts";
+import type { Backbone, TelemetryMessage } from "../../src/telemetry/backbone.ts";
+import { DeviceRates } from "../../src/telemetry/device-rates.ts";
 
 export const startSeconds = 1_700_000_000;
 export const adminToken = "mayfly_test-token";
@@ -108,6 +109,7 @@ export async function openAdminHouse(change: Partial<AdminApiPorts> = {}): Promi
     store,
     backbone,
     bridge,
+    rates: new DeviceRates(clock),
     clock,
     timers,
     sha256: nodeSha256,
@@ -174,7 +176,12 @@ export function credential(pem: string, expirationTime?: string) {
 /** Publishes as the bridge would; resolves when durable. */
 export async function publish(
   house: AdminHouse,
-  message: { readonly deviceId: string; readonly text: string; readonly subfolder?: string },
+  message: {
+    readonly deviceId: string;
+    readonly text: string;
+    readonly subfolder?: string;
+    readonly routed?: Pick<TelemetryMessage, "topic" | "kind">;
+  },
 ): Promise<string> {
   const ref = { project: "mayfly", location: "lab", registry: "plant" };
   const numId = (await house.store.findRegistry(ref))?.numId ?? "";
@@ -187,6 +194,7 @@ export async function publish(
         subfolder: message.subfolder ?? "",
         payload: new TextEncoder().encode(message.text),
         publishMs: house.clock.wall * 1000,
+        ...message.routed,
       },
       done,
     );

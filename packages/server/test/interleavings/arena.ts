@@ -262,6 +262,7 @@ export class Arena {
     const nothing = () => undefined;
     return {
       ...{ verified: nothing, attempted: nothing, alarm: nothing, renewalRefused: nothing },
+      ...{ attached: nothing, attachRefused: nothing, detached: nothing, gatewayError: nothing },
       ...{ published: nothing, acknowledged: nothing, notStored: nothing, sent: nothing },
       connected: ({ link, resumed }) => {
         this.tell(`      ${link.remoteAddress} connected${resumed ? ", resumed" : ""}`);

@@ -62,6 +62,8 @@ export class LateStore implements BridgeStore {
 
   lookUpAdmission: BridgeStore["lookUpAdmission"] = (ref, answer) =>
     this.#store.lookUpAdmission(ref, (record) => this.#read(() => answer(record)));
+  lookUpAttachment: BridgeStore["lookUpAttachment"] = (ref, gateway, answer) =>
+    this.#store.lookUpAttachment(ref, gateway, (record) => this.#read(() => answer(record)));
   lookUpConfig: BridgeStore["lookUpConfig"] = (ref, answer) =>
     this.#store.lookUpConfig(ref, (config) => this.#read(() => answer(config)));
   lookUpSession: BridgeStore["lookUpSession"] = (ref, answer) =>

@@ -6,6 +6,7 @@
  * redelivery allows.
  */
 import type { ReceivedMessage, Subscription } from "../../telemetry/backbone.ts";
+import { isForTopic } from "../../telemetry/routing.ts";
 import { OUTSTANDING_MAX } from "../bounds.ts";
 import type { MemoryLog } from "./memory-log.ts";
 
@@ -70,7 +71,7 @@ export class MemorySubscription {
 
   #deliver(number: number, untilMillis: number, received: ReceivedMessage[]): void {
     const logged = this.#log.find(number);
-    if (logged === undefined) return;
+    if (logged === undefined || !isForTopic(this.subscription.topic, logged.message.topic)) return;
     const attempt = (this.#outstanding.get(number)?.attempt ?? 0) + 1;
     if (attempt > 1) this.redelivered += 1;
     const ackId = `${number}.${attempt}`;

@@ -15,12 +15,16 @@ const messages: fc.Arbitrary<TelemetryMessage> = fc
     publishMs: fc.double({ noNaN: true, min: 0, max: 4e12 }),
     deviceMessageId: fc.option(fc.string({ maxLength: 80 }), { nil: undefined }),
     gatewayId: fc.option(fc.stringMatching(/^[a-z]{3,9}$/), { nil: undefined }),
+    topic: fc.option(fc.string({ unit: "grapheme", maxLength: 300 }), { nil: undefined }),
+    kind: fc.constantFrom(undefined, "state" as const),
   })
-  .map(({ deviceMessageId, gatewayId, ...rest }) => ({
+  .map(({ deviceMessageId, gatewayId, topic, kind, ...rest }) => ({
     registry,
     ...rest,
     ...(deviceMessageId === undefined ? {} : { deviceMessageId }),
     ...(gatewayId === undefined ? {} : { gatewayId }),
+    ...(topic === undefined ? {} : { topic }),
+    ...(kind === undefined ? {} : { kind }),
   }));
 
 test("what went into a block comes out of it, each message by its index", () => {
@@ -46,6 +50,32 @@ test("what went into a block comes out of it, each message by its index", () => 
     }),
     { numRuns: 60 },
   );
+});
+
+test("a block written before messages had topics reads as it was written", () => {
+  // One message of 2026: 1.8e12 ms, device id "fern", numId "2", message id "7", subfolder "air", payload "hi".
+  const hex =
+    "000000c585317a42" +
+    "01" +
+    "04010100" +
+    "0300" +
+    "6665726e" +
+    "32" +
+    "37" +
+    "616972" +
+    "6869" +
+    "00000000";
+  const place = { registryKey: "mayfly/europe-west1/gauges/11", partition: 3, block: 17, count: 1 };
+
+  const decoded = decodeMessage(Buffer.from(hex, "hex"), place, 0);
+
+  assert.deepEqual(decoded, {
+    messageId: "17030000",
+    registry,
+    ...{ deviceId: "fern", deviceNumId: "2", subfolder: "air", deviceMessageId: "7" },
+    payload: new Uint8Array(Buffer.from("hi")),
+    publishMs: 1_800_000_000_000,
+  });
 });
 
 test("a text too long for its length field is refused and leaves the block as it was", () => {

@@ -4,8 +4,9 @@
  * Messages stand one after another, then comes a table of where each begins, four bytes each, so that any of
  * them is found without reading the others. All numbers are little-endian. A message is
  *
- *     publishMs f64 · flags u8 (1 device message id, 2 gateway) · lengths: device id u8, numId u8,
- *     device message id u8, gateway id u8, subfolder u16 · those five texts in UTF-8 · payload
+ *     publishMs f64 · flags u8 (1 device message id, 2 gateway, 4 topic, 8 state) · lengths: device id u8, numId u8,
+ *     device message id u8, gateway id u8, subfolder u16 · those five texts in UTF-8 ·
+ *     where flag 4 is set a topic: length u16 and text · payload
  */
 import type { TelemetryMessage } from "../../telemetry/backbone.ts";
 import type { DurableMessage } from "../durable-listeners.ts";
@@ -18,8 +19,12 @@ export const BLOCK_BYTES_SOFT_MAX = 512 * 1024;
 const HEADER_BYTES = 15;
 const FLAG_MESSAGE_ID = 1;
 const FLAG_GATEWAY = 2;
+const FLAG_TOPIC = 4;
+const FLAG_STATE = 8;
+const TOPIC_HEADER_BYTES = 2;
 const SHORT_TEXT_BYTES_MAX = 255;
 const SUBFOLDER_BYTES_MAX = 65_535;
+const TOPIC_BYTES_MAX = 65_535;
 
 /** Bytes a message may need at most, its entry in the table included. */
 export function encodedBytesMax(message: TelemetryMessage): number {
@@ -28,8 +33,9 @@ export function encodedBytesMax(message: TelemetryMessage): number {
     message.deviceNumId.length +
     message.subfolder.length +
     (message.deviceMessageId?.length ?? 0) +
-    (message.gatewayId?.length ?? 0);
-  return HEADER_BYTES + 3 * characters + message.payload.length + 4;
+    (message.gatewayId?.length ?? 0) +
+    (message.topic?.length ?? 0);
+  return HEADER_BYTES + TOPIC_HEADER_BYTES + 3 * characters + message.payload.length + 4;
 }
 
 /** Collects messages; {@link seal} gives the block and ends the collecting. */
@@ -62,7 +68,7 @@ export class BlockBuilder {
     this.#makeRoom(encodedBytesMax(message));
     const start = this.#length;
     const bytes = this.#bytes;
-    const { deviceMessageId, gatewayId } = message;
+    const { deviceMessageId, gatewayId, topic, kind } = message;
     let at = start + HEADER_BYTES;
     const deviceId = bytes.write(message.deviceId, at);
     at += deviceId;
@@ -80,9 +86,18 @@ export class BlockBuilder {
     ) {
       return false;
     }
+    if (topic !== undefined) {
+      const topicBytes = bytes.write(topic, at + TOPIC_HEADER_BYTES);
+      if (topicBytes > TOPIC_BYTES_MAX) return false;
+      bytes.writeUInt16LE(topicBytes, at);
+      at += TOPIC_HEADER_BYTES + topicBytes;
+    }
     bytes.writeDoubleLE(message.publishMs, start);
     bytes[start + 8] =
-      (deviceMessageId === undefined ? 0 : FLAG_MESSAGE_ID) | (gatewayId === undefined ? 0 : FLAG_GATEWAY);
+      (deviceMessageId === undefined ? 0 : FLAG_MESSAGE_ID) |
+      (gatewayId === undefined ? 0 : FLAG_GATEWAY) |
+      (topic === undefined ? 0 : FLAG_TOPIC) |
+      (kind === undefined ? 0 : FLAG_STATE);
     bytes[start + 9] = deviceId;
     bytes[start + 10] = numId;
     bytes[start + 11] = messageId;
@@ -141,6 +156,12 @@ export function decodeMessage(block: Uint8Array, place: BlockPlace, index: numbe
   const deviceMessageId = text(bytes.readUInt8(start + 11));
   const gatewayId = text(bytes.readUInt8(start + 12));
   const subfolder = text(bytes.readUInt16LE(start + 13));
+  let topic = "";
+  if ((flags & FLAG_TOPIC) !== 0) {
+    const topicBytes = bytes.readUInt16LE(at);
+    at += TOPIC_HEADER_BYTES;
+    topic = text(topicBytes);
+  }
   return {
     messageId: messageIdOf(messageIdPrefix(place.block, place.partition), index),
     registry: parseRegistryKey(place.registryKey),
@@ -151,5 +172,7 @@ export function decodeMessage(block: Uint8Array, place: BlockPlace, index: numbe
     publishMs: bytes.readDoubleLE(start),
     ...((flags & FLAG_MESSAGE_ID) === 0 ? {} : { deviceMessageId }),
     ...((flags & FLAG_GATEWAY) === 0 ? {} : { gatewayId }),
+    ...((flags & FLAG_TOPIC) === 0 ? {} : { topic }),
+    ...((flags & FLAG_STATE) === 0 ? {} : { kind: "state" }),
   };
 }

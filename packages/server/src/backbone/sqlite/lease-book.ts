@@ -31,6 +31,12 @@ export interface Lease {
   readonly attempt: number;
 }
 
+export interface FreshLeases {
+  readonly leases: readonly Lease[];
+  /** Indices of those the subscription does not ask for. */
+  readonly passed: readonly number[];
+}
+
 export class LeaseBook {
   readonly #held = new Map<number, HeldBlock>();
   readonly #acknowledgedBefore: Map<number, Uint8Array>;
@@ -68,21 +74,38 @@ export class LeaseBook {
     return leases;
   }
 
-  /** Leases what was never handed out of the block at the mark or the next one, and moves the mark. */
-  leaseFresh(block: number, count: number, max: number, untilMillis: number): readonly Lease[] {
+  /**
+   * Leases what was never handed out of the block at the mark or the next one, and moves the mark.
+   * @param isWanted whether the subscription asks for a message at all; one it does not want is passed over, and
+   *   counts as acknowledged from now on.
+   */
+  leaseFresh(
+    block: number,
+    count: number,
+    max: number,
+    untilMillis: number,
+    isWanted?: (index: number) => boolean,
+  ): FreshLeases {
     const held = this.#held.get(block) ?? this.#hold(block, count);
     const leases: Lease[] = [];
+    const passed: number[] = [];
     while (held.handedOut < count && leases.length < max) {
       const index = held.handedOut;
       held.handedOut += 1;
       if (held.states[index] !== FREE) continue;
+      if (isWanted?.(index) === false) {
+        held.states[index] = ACKNOWLEDGED;
+        held.open -= 1;
+        passed.push(index);
+        continue;
+      }
       this.outstanding += 1;
       leases.push(this.#lease(block, held, index, untilMillis));
     }
     held.earliestMillis = Math.min(held.earliestMillis, untilMillis);
     this.freshBlock = held.handedOut < count ? block : block + 1;
     this.#releaseIfDone(block, held);
-    return leases;
+    return { leases, passed };
   }
 
   /** Retention removed the block. */

@@ -7,9 +7,10 @@
  */
 import type { Clock } from "@mayfly/core";
 import type { ReceivedMessage, Subscription } from "../../telemetry/backbone.ts";
+import { isForTopic } from "../../telemetry/routing.ts";
 import { OUTSTANDING_MAX } from "../bounds.ts";
 import { registryKeyOf } from "../registry-key.ts";
-import { decodeMessage } from "./block.ts";
+import { type BlockPlace, decodeMessage } from "./block.ts";
 import type { BlockCache } from "./block-cache.ts";
 import type { EventReading } from "./event-reading.ts";
 import type { ReadBlock } from "./event-requests.ts";
@@ -34,6 +35,9 @@ interface PartitionView {
   /** Commits heard of, to tell whether one came during a read. */
   commits: number;
 }
+
+/** Messages of a block that the subscription does not ask for. */
+type PassedBlock = readonly [block: number, count: number, indices: readonly number[]];
 
 export class SubscriptionReader {
   readonly uid: string;
@@ -132,6 +136,7 @@ export class SubscriptionReader {
       this.redelivered += leases.length;
       this.#deliver(view, read, leases, received);
     }
+    const passed: PassedBlock[] = [];
     while (view.mayHaveFresh && received.length < full && this.#outstanding() < OUTSTANDING_MAX) {
       const commits = view.commits;
       const blocks = await this.#read(view, view.book.freshBlock, full - received.length);
@@ -143,10 +148,38 @@ export class SubscriptionReader {
       for (const read of blocks) {
         const room = Math.min(full - received.length, OUTSTANDING_MAX - this.#outstanding());
         if (room <= 0) break;
-        this.#deliver(view, read, view.book.leaseFresh(read.block, read.count, room, untilMillis), received);
+        const isWanted = this.#isWanted(view, read);
+        const fresh = view.book.leaseFresh(read.block, read.count, room, untilMillis, isWanted);
+        if (fresh.passed.length > 0) passed.push([read.block, read.count, fresh.passed]);
+        this.#deliver(view, read, fresh.leases, received);
         if (view.book.freshBlock === read.block) break;
       }
     }
+    await this.#keepPassed(view, passed);
+  }
+
+  /** Undefined where the subscription asks for all there is. */
+  #isWanted(view: PartitionView, read: ReadBlock): ((index: number) => boolean) | undefined {
+    const { topic } = this.subscription;
+    if (topic === undefined) return undefined;
+    const place = this.#placeOf(view, read);
+    return (index) => isForTopic(topic, decodeMessage(read.data, place, index).topic);
+  }
+
+  /** So that the cursor moves on over messages of other topics. What fails is passed over again after a restart. */
+  async #keepPassed(view: PartitionView, passed: readonly PassedBlock[]): Promise<void> {
+    if (passed.length === 0) return;
+    const queue = this.#ports.partitions[view.number];
+    await queue?.operate("acknowledge", { uid: this.uid, blocks: passed }).catch(() => undefined);
+  }
+
+  #placeOf(view: PartitionView, read: ReadBlock): BlockPlace {
+    return {
+      registryKey: this.registryKey,
+      partition: view.number,
+      block: read.block,
+      count: read.count,
+    };
   }
 
   #deliver(
@@ -155,12 +188,7 @@ export class SubscriptionReader {
     leases: readonly Lease[],
     received: ReceivedMessage[],
   ): void {
-    const place = {
-      registryKey: this.registryKey,
-      partition: view.number,
-      block: read.block,
-      count: read.count,
-    };
+    const place = this.#placeOf(view, read);
     const prefix = messageIdPrefix(read.block, view.number);
     for (const { index, attempt } of leases) {
       received.push({

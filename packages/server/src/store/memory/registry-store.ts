@@ -13,6 +13,7 @@ import {
   recordsKeptMax,
   recordTimeOf,
 } from "../../auth/authentication-record.ts";
+import { type AttachmentRecord, type BindingLimits, bindingLimits } from "../../registry/gateway-store.ts";
 import type {
   AdmissionRecord,
   DeviceActivity,
@@ -34,6 +35,7 @@ import type {
 import {
   type ActivityUpdate,
   type AdminTokenRecord,
+  type DeviceListFilter,
   type DevicePatch,
   type LookUp,
   type Page,
@@ -43,16 +45,20 @@ import {
   type StoreStatus,
 } from "../../registry/store.ts";
 import { mergeActivity } from "../activity-queue.ts";
+import { bindingNotFound, isBoundStill } from "../binding-rules.ts";
 import { PAGE_SIZE_MAX, VERSIONS_KEPT_MAX } from "../bounds.ts";
 import { assertRetiringKeysDated } from "../key-dates.ts";
 import { drawNumIds, isNumId } from "../num-id.ts";
 import { ChangeTeller } from "./change-teller.ts";
 import { KeyOwnership } from "./key-ownership.ts";
+import { MemoryBindings } from "./memory-bindings.ts";
 import { MemorySessions } from "./memory-sessions.ts";
 
 export interface MemoryRegistryStorePorts {
   readonly clock: Pick<Clock, "wallSeconds">;
   readonly random: Random;
+  /** Absent: the contract's. */
+  readonly bindingLimits?: BindingLimits;
 }
 
 interface StoredRegistry {
@@ -87,11 +93,13 @@ class MemoryRegistryStore implements RegistryStore {
     findDevice: (ref) => this.#findDevice(ref)?.facts,
     nowMs: () => this.#nowMs(),
   });
+  readonly #bindings: MemoryBindings;
   #sequence = 0;
   #isClosed = false;
 
   constructor(ports: MemoryRegistryStorePorts) {
     this.#ports = ports;
+    this.#bindings = new MemoryBindings(ports.bindingLimits ?? bindingLimits);
   }
 
   async createRegistry(
@@ -184,13 +192,19 @@ class MemoryRegistryStore implements RegistryStore {
   async listDevices(
     ref: RegistryRef,
     page: { readonly size: number; readonly token?: string },
-    filter?: { readonly ids?: readonly string[]; readonly gatewayType?: "GATEWAY" | "NON_GATEWAY" },
+    filter?: DeviceListFilter,
   ): Promise<Page<DeviceRecord>> {
     this.#refuseIfClosed();
     const registry = this.#getRegistry(ref);
+    const numIdOf = (device: string | undefined) =>
+      device === undefined ? undefined : this.#getDevice({ ...ref, device }).facts.numId;
+    const gateway = numIdOf(filter?.boundToGateway);
+    const bound = numIdOf(filter?.gatewaysOfDevice);
     const ids = filter?.ids === undefined ? undefined : new Set(filter.ids);
     const matching = [...registry.devices.values()].filter(({ facts }) => {
       if (ids !== undefined && !ids.has(facts.deviceId) && !ids.has(facts.numId)) return false;
+      if (gateway !== undefined && !this.#bindings.has(gateway, facts.numId)) return false;
+      if (bound !== undefined && !this.#bindings.has(facts.numId, bound)) return false;
       if (filter?.gatewayType === undefined) return true;
       return (facts.gatewayType === "GATEWAY") === (filter.gatewayType === "GATEWAY");
     });
@@ -224,11 +238,41 @@ class MemoryRegistryStore implements RegistryStore {
     this.#refuseIfClosed();
     const registry = this.#getRegistry(ref);
     const stored = this.#getDevice(ref);
+    if (this.#bindings.isBound(stored.facts.numId)) throw isBoundStill(stored.facts.deviceId);
     this.#ownership(ref.project).replace(stored.facts.numId, stored.facts.keys, []);
     registry.devices.delete(stored.facts.deviceId);
     registry.byNumId.delete(stored.facts.numId);
     this.#sessions.keysReplaced(stored.facts.numId, []);
     this.#tell("device_deleted", ref, stored.facts.deviceId);
+  }
+
+  async bindDevice(ref: RegistryRef, gateway: string, device: string): Promise<void> {
+    this.#refuseIfClosed();
+    const { facts: boundTo } = this.#getDevice({ ...ref, device: gateway });
+    const { facts: bound } = this.#getDevice({ ...ref, device });
+    if (!this.#bindings.bind(boundTo, bound)) return;
+    this.#tell("device_bound", ref, bound.deviceId, boundTo.deviceId);
+  }
+
+  async unbindDevice(ref: RegistryRef, gateway: string, device: string): Promise<void> {
+    this.#refuseIfClosed();
+    const { facts: boundTo } = this.#getDevice({ ...ref, device: gateway });
+    const { facts: bound } = this.#getDevice({ ...ref, device });
+    if (!this.#bindings.unbind(boundTo.numId, bound.numId)) throw bindingNotFound(gateway, device);
+    this.#tell("device_unbound", ref, bound.deviceId, boundTo.deviceId);
+  }
+
+  lookUpAttachment(
+    device: DeviceRef,
+    gateway: string,
+    answer: (record: LookUp<AttachmentRecord>) => void,
+  ): void {
+    this.lookUpAdmission(device, (record) => {
+      if (typeof record !== "object") return answer(record);
+      const boundTo = this.#findDevice({ ...device, device: gateway })?.facts.numId ?? "";
+      const isBound = record.device !== undefined && this.#bindings.has(boundTo, record.device.numId);
+      answer({ ...record, isBound });
+    });
   }
 
   async modifyConfig(
@@ -428,11 +472,15 @@ class MemoryRegistryStore implements RegistryStore {
     return numId;
   }
 
-  #tell(kind: RegistryChange["kind"], ref: RegistryRef, deviceId?: string): void {
+  #tell(kind: RegistryChange["kind"], ref: RegistryRef, deviceId?: string, gatewayId?: string): void {
     this.#sequence += 1;
     const registry = { project: ref.project, location: ref.location, registry: ref.registry };
     const change = { sequence: this.#sequence, kind, registry, atMs: this.#nowMs() };
-    this.#changes.tell(deviceId === undefined ? change : { ...change, deviceId });
+    this.#changes.tell({
+      ...change,
+      ...(deviceId === undefined ? {} : { deviceId }),
+      ...(gatewayId === undefined ? {} : { gatewayId }),
+    });
   }
 
   #nowMs(): number {

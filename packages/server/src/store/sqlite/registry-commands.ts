@@ -4,6 +4,7 @@
  * Instants and candidate numIds come along, since the writer has neither clock nor chance of its own.
  */
 import type { AuthenticationUpdate } from "../../auth/authentication-record.ts";
+import type { BindingLimits } from "../../registry/gateway-store.ts";
 import type {
   DeviceConfigVersion,
   DeviceRecord,
@@ -35,6 +36,11 @@ export interface RegistryCommands {
   createDevice: { take: { record: NewDevice; numIds: readonly string[] }; answer: DeviceRecord };
   updateDevice: { take: { ref: DeviceRef; patch: DevicePatch }; answer: DeviceRecord };
   deleteDevice: { take: { ref: DeviceRef }; answer: undefined };
+  bindDevice: {
+    take: { ref: RegistryRef; gateway: string; device: string; limits: BindingLimits };
+    answer: undefined;
+  };
+  unbindDevice: { take: { ref: RegistryRef; gateway: string; device: string }; answer: undefined };
   modifyConfig: {
     take: { ref: DeviceRef; binaryData: Uint8Array; versionToUpdate: number };
     answer: DeviceConfigVersion;

@@ -16,8 +16,10 @@ import type {
 } from "../../registry/model.ts";
 import { type DevicePatch, StoreError } from "../../registry/store.ts";
 import { mergeActivity } from "../activity-queue.ts";
+import { isBoundStill } from "../binding-rules.ts";
 import { VERSIONS_KEPT_MAX } from "../bounds.ts";
 import { isNumId } from "../num-id.ts";
+import { BindingExecutor } from "./binding-executor.ts";
 import type { AnswerOf, CommandOf, RegistryCommand } from "./registry-commands.ts";
 import { DEVICE_SELECT, deviceOfRow, REGISTRY_COLUMNS, type Row, registryOfRow } from "./registry-rows.ts";
 import { SessionExecutor } from "./session-executor.ts";
@@ -35,10 +37,15 @@ interface RegistryRow {
 export class RegistryExecutor {
   readonly #statements: Statements;
   readonly #sessions: SessionExecutor;
+  readonly #bindings: BindingExecutor;
 
   constructor(database: DatabaseSync) {
     this.#statements = new Statements(database);
     this.#sessions = new SessionExecutor(this.#statements, (ref) => this.#findDeviceByRef(ref)?.pk);
+    this.#bindings = new BindingExecutor(this.#statements, {
+      getDevice: (ref) => this.#getDevice(ref),
+      log: (kind, ref, atMs, deviceId, gatewayId) => this.#log(kind, ref, atMs, deviceId, gatewayId),
+    });
   }
 
   execute(command: RegistryCommand): unknown {
@@ -55,6 +62,10 @@ export class RegistryExecutor {
         return this.#updateDevice(command);
       case "deleteDevice":
         return this.#deleteDevice(command);
+      case "bindDevice":
+        return this.#bindings.bind(command);
+      case "unbindDevice":
+        return this.#bindings.unbind(command);
       case "modifyConfig":
         return this.#modifyConfig(command);
       case "acknowledgeConfig":
@@ -200,6 +211,7 @@ export class RegistryExecutor {
 
   #deleteDevice({ ref, nowMs }: CommandOf<"deleteDevice">): undefined {
     const { pk, deviceId, numId } = this.#getDevice(ref);
+    if (this.#bindings.isBound(pk)) throw isBoundStill(deviceId);
     this.#run("DELETE FROM device WHERE pk = ?", pk);
     this.#run("INSERT OR IGNORE INTO retired_num_id (num_id) VALUES (?)", numId);
     this.#log("device_deleted", ref, nowMs, deviceId);
@@ -400,10 +412,17 @@ export class RegistryExecutor {
     return deviceOfRow(this.#get(`${DEVICE_SELECT} WHERE d.pk = ?`, pk) ?? {}, ref);
   }
 
-  #log(kind: RegistryChange["kind"], ref: RegistryRef, atMs: number, deviceId?: string): void {
+  #log(
+    kind: RegistryChange["kind"],
+    ref: RegistryRef,
+    atMs: number,
+    deviceId?: string,
+    gatewayId?: string,
+  ): void {
     this.#run(
-      "INSERT INTO change_log (kind, project, location, registry, device_id, at_ms) VALUES (?, ?, ?, ?, ?, ?)",
-      ...[kind, ref.project, ref.location, ref.registry, deviceId ?? null, atMs],
+      `INSERT INTO change_log (kind, project, location, registry, device_id, gateway_id, at_ms)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      ...[kind, ref.project, ref.location, ref.registry, deviceId ?? null, gatewayId ?? null, atMs],
     );
   }
 

@@ -6,6 +6,7 @@
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { AuthenticationRecord } from "../../auth/authentication-record.ts";
+import type { AttachmentRecord } from "../../registry/gateway-store.ts";
 import type {
   AdmissionRecord,
   DeviceConfigVersion,
@@ -17,7 +18,7 @@ import type {
   RegistryRef,
 } from "../../registry/model.ts";
 import type { KeptSession } from "../../registry/session-store.ts";
-import { type AdminTokenRecord, type Page, StoreError } from "../../registry/store.ts";
+import { type AdminTokenRecord, type DeviceListFilter, type Page, StoreError } from "../../registry/store.ts";
 import { PAGE_SIZE_MAX } from "../bounds.ts";
 import { isNumId } from "../num-id.ts";
 import {
@@ -28,6 +29,7 @@ import {
   configOfRow,
   DEVICE_SELECT,
   deviceOfRow,
+  IS_BOUND_COLUMN,
   REGISTRY_COLUMNS,
   type Row,
   registryOfRow,
@@ -57,6 +59,8 @@ export class RegistryReader {
   readonly #registries = new Map<string, CachedRegistry>();
   readonly #admissionById: StatementSync;
   readonly #admissionByNumId: StatementSync;
+  readonly #attachmentById: StatementSync;
+  readonly #attachmentByNumId: StatementSync;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
@@ -64,8 +68,17 @@ export class RegistryReader {
     const admission = `SELECT ${ADMISSION_COLUMNS} FROM device WHERE registry_pk = ? AND`;
     this.#admissionById = database.prepare(`${admission} device_id = ?`);
     this.#admissionByNumId = database.prepare(`${admission} num_id = ?`);
-    this.#admissionById.setReturnArrays(true);
-    this.#admissionByNumId.setReturnArrays(true);
+    const attachment = `SELECT ${ADMISSION_COLUMNS}, ${IS_BOUND_COLUMN} FROM device WHERE registry_pk = ? AND`;
+    this.#attachmentById = database.prepare(`${attachment} device_id = ?`);
+    this.#attachmentByNumId = database.prepare(`${attachment} num_id = ?`);
+    for (const statement of [
+      this.#admissionById,
+      this.#admissionByNumId,
+      this.#attachmentById,
+      this.#attachmentByNumId,
+    ]) {
+      statement.setReturnArrays(true);
+    }
   }
 
   close(): void {
@@ -79,6 +92,19 @@ export class RegistryReader {
     const columns: unknown = statement.get(registry.pk, ref.device);
     if (!Array.isArray(columns)) return { registry: registry.record };
     return { registry: registry.record, device: admissionDeviceOfColumns(columns) };
+  }
+
+  lookUpAttachment(ref: DeviceRef, gateway: string): AttachmentRecord | undefined {
+    const registry = this.#cachedRegistry(ref);
+    if (registry === undefined) return undefined;
+    const statement = isNumId(ref.device) ? this.#attachmentByNumId : this.#attachmentById;
+    const columns: unknown = statement.get(gateway, registry.pk, ref.device);
+    if (!Array.isArray(columns)) return { registry: registry.record, isBound: false };
+    return {
+      registry: registry.record,
+      device: admissionDeviceOfColumns(columns),
+      isBound: columns.at(-1) === 1,
+    };
   }
 
   lookUpConfig(ref: DeviceRef): DeviceConfigVersion | undefined {
@@ -128,22 +154,23 @@ export class RegistryReader {
     return registry === undefined ? undefined : this.#readDevice(registry.pk, ref, ref.device);
   }
 
-  listDevices(
-    ref: RegistryRef,
-    page: PageRequest,
-    filter: { readonly ids?: readonly string[]; readonly gatewayType?: "GATEWAY" | "NON_GATEWAY" } = {},
-  ): Page<DeviceRecord> {
+  listDevices(ref: RegistryRef, page: PageRequest, filter: DeviceListFilter = {}): Page<DeviceRecord> {
     const registry = this.#readRegistry(ref);
     if (registry === undefined) throw new StoreError("not_found", `there is no registry ${keyOf(ref)}`);
     const size = pageSize(page);
     const after = page.token ?? "";
+    const gatewayPk = this.#findPkOf(ref, filter.boundToGateway);
+    const boundPk = this.#findPkOf(ref, filter.gatewaysOfDevice);
     if (filter.ids !== undefined) {
       const found = new Map<string, DeviceRecord>();
       for (const id of filter.ids) {
         const device = this.#readDevice(registry.pk, ref, id);
-        if (device !== undefined && device.deviceId > after && matches(device, filter.gatewayType)) {
-          found.set(device.deviceId, device);
-        }
+        if (device === undefined || device.deviceId <= after) continue;
+        if (!matches(device, filter.gatewayType)) continue;
+        if (gatewayPk !== null && !this.#isBound(gatewayPk, this.#getDevicePk({ ...ref, device: id })))
+          continue;
+        if (boundPk !== null && !this.#isBound(this.#getDevicePk({ ...ref, device: id }), boundPk)) continue;
+        found.set(device.deviceId, device);
       }
       const sorted = [...found.values()].sort((a, b) => (a.deviceId < b.deviceId ? -1 : 1));
       return pageOf(sorted.slice(0, size + 1), size, (device) => device.deviceId);
@@ -153,9 +180,14 @@ export class RegistryReader {
       NON_GATEWAY: "AND d.gateway_type <> 'GATEWAY'",
     };
     const rows = this.#all(
-      `${DEVICE_SELECT} WHERE d.registry_pk = ? AND d.device_id > ?
-       ${filter.gatewayType === undefined ? "" : gatewayFilter[filter.gatewayType]} ORDER BY d.device_id LIMIT ?`,
+      `${DEVICE_SELECT} WHERE d.registry_pk = ?1 AND d.device_id > ?2
+       ${filter.gatewayType === undefined ? "" : gatewayFilter[filter.gatewayType]}
+       ${gatewayPk === null ? "" : "AND d.pk IN (SELECT device_pk FROM gateway_binding WHERE gateway_pk = ?4)"}
+       ${boundPk === null ? "" : "AND d.pk IN (SELECT gateway_pk FROM gateway_binding WHERE device_pk = ?5)"}
+       ORDER BY d.device_id LIMIT ?3`,
       ...[registry.pk, after, size + 1],
+      ...(gatewayPk === null && boundPk === null ? [] : [gatewayPk]),
+      ...(boundPk === null ? [] : [boundPk]),
     );
     return pageOf(
       rows.map((row) => deviceOfRow(row, ref)),
@@ -203,6 +235,7 @@ export class RegistryReader {
     const sql = "SELECT * FROM change_log WHERE sequence > ? ORDER BY sequence LIMIT ?";
     return this.#all(sql, sequence, CHANGES_MAX).map((row) => {
       const deviceId = row["device_id"];
+      const gatewayId = row["gateway_id"];
       return {
         sequence: Number(row["sequence"]),
         kind: String(row["kind"]) as RegistryChange["kind"],
@@ -212,6 +245,7 @@ export class RegistryReader {
           registry: String(row["registry"]),
         },
         ...(typeof deviceId === "string" ? { deviceId } : {}),
+        ...(typeof gatewayId === "string" ? { gatewayId } : {}),
         atMs: Number(row["at_ms"]),
       };
     });
@@ -240,6 +274,16 @@ export class RegistryReader {
     const column = isNumId(device) ? "num_id" : "device_id";
     const row = this.#get(`${DEVICE_SELECT} WHERE d.registry_pk = ? AND d.${column} = ?`, registryPk, device);
     return row === undefined ? undefined : deviceOfRow(row, ref);
+  }
+
+  /** @throws {StoreError} not_found */
+  #findPkOf(ref: RegistryRef, device: string | undefined): number | null {
+    return device === undefined ? null : this.#getDevicePk({ ...ref, device });
+  }
+
+  #isBound(gatewayPk: number, devicePk: number): boolean {
+    const sql = "SELECT 1 FROM gateway_binding WHERE gateway_pk = ? AND device_pk = ?";
+    return this.#get(sql, gatewayPk, devicePk) !== undefined;
   }
 
   #getDevicePk(ref: DeviceRef): number {

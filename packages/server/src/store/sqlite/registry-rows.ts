@@ -117,6 +117,10 @@ export function adminTokenOfRow(row: Row): AdminTokenRecord {
 export const ADMISSION_COLUMNS =
   "device_id, num_id, blocked, keys, tokens_not_before_seconds, gateway_type, gateway_auth_method, log_level";
 
+/** Whether the device is bound to the gateway whose string id is the parameter, behind the columns above. */
+export const IS_BOUND_COLUMN = `EXISTS (SELECT 1 FROM gateway_binding b JOIN device g ON g.pk = b.gateway_pk
+  WHERE b.device_pk = device.pk AND g.registry_pk = device.registry_pk AND g.device_id = ?)`;
+
 export function admissionDeviceOfColumns(
   columns: readonly unknown[],
 ): NonNullable<AdmissionRecord["device"]> {

@@ -6,6 +6,7 @@
  */
 import type { CancelTimer, Clock, Random, Timers } from "@mayfly/core";
 import type { AuthenticationRecord, AuthenticationUpdate } from "../../auth/authentication-record.ts";
+import { type AttachmentRecord, type BindingLimits, bindingLimits } from "../../registry/gateway-store.ts";
 import type {
   AdmissionRecord,
   DeviceConfigVersion,
@@ -25,6 +26,7 @@ import type {
 import {
   type ActivityUpdate,
   type AdminTokenRecord,
+  type DeviceListFilter,
   type DevicePatch,
   type LookUp,
   type Page,
@@ -71,6 +73,8 @@ export interface SqliteRegistryStoreOptions {
   readonly file: string;
   /** "serve": no other process may serve this file meanwhile. "tool": beside a server, for a short visit. */
   readonly exclusive: "serve" | "tool";
+  /** Absent: the contract's. */
+  readonly bindingLimits?: BindingLimits;
 }
 
 /**
@@ -203,7 +207,7 @@ class SqliteRegistryStore implements RegistryStore {
   async listDevices(
     registry: RegistryRef,
     page: { readonly size: number; readonly token?: string },
-    filter?: { readonly ids?: readonly string[]; readonly gatewayType?: "GATEWAY" | "NON_GATEWAY" },
+    filter?: DeviceListFilter,
   ): Promise<Page<DeviceRecord>> {
     return this.#read((reader) => reader.listDevices(registry, page, filter));
   }
@@ -215,6 +219,24 @@ class SqliteRegistryStore implements RegistryStore {
 
   deleteDevice(ref: DeviceRef): Promise<void> {
     return this.#write("deleteDevice", { ref });
+  }
+
+  bindDevice(ref: RegistryRef, gateway: string, device: string): Promise<void> {
+    const limits = this.#options.bindingLimits ?? bindingLimits;
+    return this.#write("bindDevice", { ref, gateway, device, limits });
+  }
+
+  unbindDevice(ref: RegistryRef, gateway: string, device: string): Promise<void> {
+    return this.#write("unbindDevice", { ref, gateway, device });
+  }
+
+  /** Answers synchronously, like {@link lookUpAdmission}. */
+  lookUpAttachment(
+    device: DeviceRef,
+    gateway: string,
+    answer: (record: LookUp<AttachmentRecord>) => void,
+  ): void {
+    answer(this.#tryRead((reader) => reader.lookUpAttachment(device, gateway)));
   }
 
   modifyConfig(
