@@ -37,6 +37,13 @@ for await (const line of createInterface({ input: process.stdin })) {
     await client?.endAsync();
     client = newClient(first);
   }
+  if (verb === "subscribe") {
+    const word = await client?.subscribeAsync(first, { qos: 1 }).then(
+      () => "granted",
+      () => "refused",
+    );
+    tell(word ?? "refused", first);
+  }
   if (verb === "publish") {
     await client?.publishAsync(first, rest.join(" "), { qos: 1 });
     tell("acknowledged", first);

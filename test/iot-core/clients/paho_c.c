@@ -5,7 +5,8 @@
  *     paho_c HOST PORT CA_FILE CLIENT_IDENTIFIER DEVICE
  *
  *     in:   connect TOKEN        out:  ready | refused CODE      (both subscriptions stand)
- *           publish TOPIC TEXT         acknowledged TOPIC        (QoS 1, the PUBACK is there)
+ *           publish TOPIC [TEXT]       acknowledged TOPIC        (QoS 1, the PUBACK is there)
+ *           subscribe TOPIC            granted TOPIC             (QoS 1 is asked for)
  *           end                        message TOPIC TEXT
  *                                      lost                      (the server ended the connection)
  */
@@ -69,12 +70,17 @@ int main(int count, char** args) {
     line[strcspn(line, "\n")] = '\0';
     char* verb = strtok(line, " ");
     char* first = strtok(NULL, " ");
-    char* rest = strtok(NULL, "");
+    char* text = strtok(NULL, "");
+    const char* payload = text == NULL ? "" : text;
     if (verb == NULL || strcmp(verb, "end") == 0) break;
     if (strcmp(verb, "connect") == 0) connect_with(client, args[3], args[5], first);
+    if (strcmp(verb, "subscribe") == 0) {
+      int code = MQTTClient_subscribe(client, first, 1);
+      printf("%s %s\n", code == MQTTCLIENT_SUCCESS ? "granted" : "refused", first);
+    }
     if (strcmp(verb, "publish") == 0) {
       MQTTClient_deliveryToken delivery;
-      int code = MQTTClient_publish(client, first, (int)strlen(rest), rest, 1, 0, &delivery);
+      int code = MQTTClient_publish(client, first, (int)strlen(payload), payload, 1, 0, &delivery);
       if (code == MQTTCLIENT_SUCCESS && MQTTClient_waitForCompletion(client, delivery, WAIT_MILLIS) == MQTTCLIENT_SUCCESS)
         printf("acknowledged %s\n", first);
     }

@@ -5,10 +5,15 @@
 
 import ssl
 import sys
+import threading
 
 import paho.mqtt.client as paho
 
 host, port, ca_file, client_identifier, device = sys.argv[1:6]
+# By Packet Identifier: the SUBSCRIBEs that the test ordered. The SUBACK comes in another thread, perhaps before the line
+# that fills the table is done.
+asked = {}
+table = threading.Lock()
 
 
 def tell(*words):
@@ -20,6 +25,15 @@ def on_connect(client, userdata, flags, code):
         tell("refused", code)
         return
     client.subscribe([(f"/devices/{device}/commands/#", 0), (f"/devices/{device}/config", 1)])
+
+
+def on_subscribe(client, userdata, mid, granted):
+    with table:
+        topic = asked.pop(mid, None)
+    if topic is None:
+        tell("ready")
+    else:
+        tell("refused" if granted[0] == 0x80 else "granted", topic)
 
 
 def on_disconnect(client, userdata, code):
@@ -36,7 +50,7 @@ def new_client(token):
     client.username_pw_set("unused", token)
     client.on_connect = on_connect
     client.on_disconnect = on_disconnect
-    client.on_subscribe = lambda client, userdata, mid, granted: tell("ready")
+    client.on_subscribe = on_subscribe
     client.on_message = lambda client, userdata, message: tell("message", message.topic, message.payload.decode())
     client.connect(host, int(port), keepalive=60)
     client.loop_start()
@@ -53,8 +67,11 @@ for line in sys.stdin:
             client.disconnect()
             client.loop_stop()
         client = new_client(rest[0])
+    if verb == "subscribe":
+        with table:
+            asked[client.subscribe(rest[0], 1)[1]] = rest[0]
     if verb == "publish":
-        message = client.publish(rest[0], rest[1], qos=1)
+        message = client.publish(rest[0], rest[1] if len(rest) > 1 else "", qos=1)
         message.wait_for_publish(10)
         if message.is_published():
             tell("acknowledged", rest[0])
