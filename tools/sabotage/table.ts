@@ -1,3 +1,4 @@
+import { httpBridgeSabotages } from "./rows-http-bridge.ts";
 import { interleavingRows } from "./rows-interleavings.ts";
 
 /**
@@ -687,4 +688,5 @@ export const sabotages: readonly Sabotage[] = [
   ...faultSabotages,
   ...restSabotages,
   ...sdkRows,
+  ...httpBridgeSabotages,
 ];

@@ -57,6 +57,11 @@ for (const [sentence, text, canonical] of [
     `GET http://o?b HTTP/1.1\r\n${host}\r\n`,
     `GET /?b HTTP/1.1\r\n${host}\r\n`,
   ],
+  [
+    "a URL as host",
+    "GET /a HTTP/1.1\r\nHost: https://x/y\r\n\r\n",
+    "GET /a HTTP/1.1\r\nHost: https://x/y\r\n\r\n",
+  ],
   ["HTTP/1.0 without a host", "GET /a HTTP/1.0\r\n\r\n", "GET /a HTTP/1.0\r\n\r\n"],
   [
     "an upgrade, by leaving it out",
@@ -116,6 +121,7 @@ for (const [because, text] of [
   ["header_repeated", post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n")],
   ["host", "GET /a HTTP/1.1\r\n\r\n"],
   ["host", "GET /a HTTP/1.1\r\nHost: a, b\r\n\r\n"],
+  ["host", "GET /a HTTP/1.1\r\nHost: a b\r\n\r\n"],
   ["expectation", post("Expect: 200-ok\r\n")],
   ["framing_twice", post("Content-Length: 2\r\nTransfer-Encoding: chunked\r\n")],
   ["framing_twice", post("Transfer-Encoding: identity\r\nContent-Length: 2\r\n")],
@@ -152,7 +158,7 @@ for (const [because, text] of [
     chunked(`${limits.bodyBytesMax.toString(16)}\r\n${"a".repeat(limits.bodyBytesMax)}\r\n1\r\n`),
   ],
 ] as const) {
-  test(`the gate refuses ${JSON.stringify(text.slice(0, 90))} as ${because}`, () => {
+  test(`refused as ${because}: ${JSON.stringify(text.slice(0, 90))}`, () => {
     assert.equal(feed(text).refused, because);
     assert.equal(feed(text, [1]).refused, because);
   });

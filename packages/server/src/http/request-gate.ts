@@ -149,7 +149,8 @@ const requestLine = new RegExp(
   `^([A-Z]{1,20}) {1,${BLANKS_MAX}}([!-~]+) {1,${BLANKS_MAX}}HTTP/([0-9.]{1,8})$`,
 );
 const headerName = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-const hostValue = /^[A-Za-z0-9.\-_[\]:%]*$/;
+/** Nobody here reads it, and firmware has been seen to send a URL in its place; only a list is refused. */
+const hostValue = /^[!-+\--~]*$/;
 /** Two of one of these could mean two things. */
 const singular: ReadonlySet<string> = new Set([
   "host",
