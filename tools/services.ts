@@ -41,6 +41,9 @@ export const services = {
   "systemd-analyze": { aptPackage: "systemd", probe: onPath("systemd-analyze") },
   "systemd-notify": { aptPackage: "systemd", probe: onPath("systemd-notify") },
   tshark: { aptPackage: "tshark", probe: onPath("tshark") },
+  // The C library's headers come with it.
+  cc: { aptPackage: "build-essential", probe: onPath("cc") },
+  "paho-c": { aptPackage: "libpaho-mqtt-dev", probe: ["test", "-e", "/usr/include/MQTTClient.h"] },
   // Debian's module belongs to Debian's Python; another python3 on the path does not see it.
   paho: { aptPackage: "python3-paho-mqtt", probe: ["/usr/bin/python3", "-c", "import paho.mqtt.client"] },
   // Compiled when it is installed; where install scripts are off or there is no compiler, it is not there.

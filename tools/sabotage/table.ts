@@ -28,6 +28,7 @@ import { presenceSabotages } from "./rows-presence.ts";
 import { renewalSabotages } from "./rows-renewal.ts";
 import { restSabotages } from "./rows-rest.ts";
 import { rtcRows } from "./rows-rtc.ts";
+import { sdkRows } from "./rows-sdk.ts";
 import { selfClockSabotages } from "./rows-self-clock.ts";
 import { agentSessionRows } from "./rows-session.ts";
 import { sessionSabotages } from "./rows-sessions.ts";
@@ -699,6 +700,7 @@ export const sabotages: readonly Sabotage[] = [
   ...gatewayMqttRows,
   ...presenceSabotages,
   ...deliveryRows,
+  ...sdkRows,
   ...httpBridgeSabotages,
   ...hostileRows,
 ];

@@ -159,7 +159,7 @@ test("a state is kept", async () => {
   assert.equal(found.body.state.binaryData, "b24=");
 });
 
-test("a config is printed version first, one member a line, a blank after the colon", async () => {
+test("a config is printed version first, payload next and a comma after it, one member a line, a blank after the colon", async () => {
   const { house, call } = await openDeviceHouse();
   await house.call("POST", `${lab}/plant/devices/sensor-1:modifyCloudToDeviceConfig`, { binaryData: "b24=" });
 
@@ -168,7 +168,10 @@ test("a config is printed version first, one member a line, a blank after the co
   const same = await call("GET", `${device}/config?localVersion=2`);
   const ahead = await call("GET", `${device}/config?localVersion=3`);
 
-  assert.equal(current.body, '{\n  "version": "2",\n  "binaryData": "b24="\n}\n');
+  assert.equal(
+    current.body,
+    '{\n  "version": "2",\n  "binaryData": "b24=",\n  "cloudUpdateTime": "2023-11-14T22:13:20.000Z"\n}\n',
+  );
   assert.equal(newer.body, current.body);
   assert.deepEqual([same.statusCode, same.body], [200, "{}\n"]);
   assert.deepEqual([ahead.statusCode, ahead.json().error.status], [400, "OUT_OF_RANGE"]);

@@ -52,6 +52,7 @@ import { gateConnections } from "./gated-socket.ts";
 import { findObject, integerOf, type JsonFields, readBytes, readObject, readString } from "./json-fields.ts";
 import type { Call, Route } from "./route.ts";
 import { addTimeRoute } from "./time-route.ts";
+import { formatMillis } from "./timestamps.ts";
 
 /** 256 KiB of payload in base64 and some room. */
 export const DEVICE_BODY_BYTES_MAX = 512 * 1024;
@@ -285,7 +286,12 @@ function deviceApiRoutes(
         }
         if (localVersion === config.version) return {};
         recordActivity(principal, { configSendMs: nowMs() });
-        return { version: String(config.version), binaryData: base64Encode(config.binaryData) };
+        return {
+          version: String(config.version),
+          binaryData: base64Encode(config.binaryData),
+          // The official Arduino sample cuts the payload out of its line up to `",`: something must follow it.
+          cloudUpdateTime: formatMillis(config.cloudUpdateMs),
+        };
       },
     },
   ];

@@ -19,7 +19,7 @@ export type RequestRefusal =
   | "bridge_disabled"
   | "registry_unavailable"
   | "authorization_missing"
-  | SpeakerRefusal;
+  | SpeakerRefusal
   /** It is no HTTP that is understood here, or came too slowly; there is no device's name then. */
   | GateRefusal;
 
