@@ -112,7 +112,7 @@ export const sabotages: readonly Sabotage[] = [
   {
     promise: "A session ends with its right, also while nobody says a word.",
     deed: "skip a silent session's deadline",
-    file: "packages/server/src/mqtt/live-session.ts",
+    file: "packages/server/src/mqtt/session-clock.ts",
     find: "      this.#deadlineMillis,\n      this.#silenceEndsMillis,",
     replace: "      this.#silenceEndsMillis,",
     test: "packages/server/src/mqtt/bridge.test.ts",
@@ -288,7 +288,7 @@ export const sabotages: readonly Sabotage[] = [
   {
     promise: "QoS 2 is refused, not half served.",
     deed: "take QoS 2",
-    file: "packages/server/src/mqtt/live-session.ts",
+    file: "packages/server/src/mqtt/session-publish.ts",
     find: "if (packet.qos === 2) {",
     replace: "if (packet.qos === 2 && packet.payload.length > 1_000_000) {",
     test: "packages/server/src/mqtt/uplink.test.ts",
@@ -360,9 +360,9 @@ export const sabotages: readonly Sabotage[] = [
   {
     promise: "A config set while the device is away reaches it when it subscribes.",
     deed: "push no config on subscribe",
-    file: "packages/server/src/mqtt/live-session.ts",
-    find: "&& wantsConfig) this.downlink.configChanged();",
-    replace: "&& wantsConfig) return;",
+    file: "packages/server/src/mqtt/session-subscribe.ts",
+    find: "for (const downlink of configs) downlink.configChanged();",
+    replace: "void configs;",
     test: "packages/server/src/mqtt/downlink.test.ts",
     name: "the latest config is pushed on every subscribe",
   },
@@ -622,7 +622,7 @@ export const sabotages: readonly Sabotage[] = [
   {
     promise: "A silent session's deadline is kept to the second in a served process.",
     deed: "skip a silent session's deadline, seen over TLS",
-    file: "packages/server/src/mqtt/live-session.ts",
+    file: "packages/server/src/mqtt/session-clock.ts",
     find: "      this.#deadlineMillis,\n      this.#silenceEndsMillis,",
     replace: "      this.#silenceEndsMillis,",
     test: "test/process/session-ends.test.ts",
