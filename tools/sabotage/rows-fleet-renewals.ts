@@ -14,7 +14,7 @@ export const fleetRenewalRows: readonly Sabotage[] = [
     promise: "However often a fleet renews and loses its links, each device ends with one session.",
     deed: "let the end of an old connection take the newcomer out by its number",
     file: "packages/server/src/mqtt/session-table.ts",
-    find: "if (this.#byNumId.get(principal.deviceNumId) === connection) this.#byNumId.delete(principal.deviceNumId);",
+    find: "if (this.#byNumId.get(principal.deviceNumId) === entry) this.#byNumId.delete(principal.deviceNumId);",
     replace: "this.#byNumId.delete(principal.deviceNumId);",
   },
   {
@@ -23,7 +23,7 @@ export const fleetRenewalRows: readonly Sabotage[] = [
       "A command in flight at a renewal is answered all the same, and what is called delivered was handled.",
     deed: "forget at a handover what is in flight to the device",
     file: "packages/server/src/mqtt/downlink.ts",
-    find: "inFlight: this.#inFlight ?? new Map(),",
+    find: "inFlight: this.#owner.openWindow?.takeOut(this) ?? new Map(),",
     replace: "inFlight: new Map(),",
   },
   {

@@ -15,8 +15,8 @@ export const interleavingRows: readonly Sabotage[] = [
     promise: "In no interleaving does a PUBACK leave before its message is durable.",
     deed: "acknowledge what arrived first when anything is durable",
     file: "packages/server/src/mqtt/uplink.ts",
-    find: "if (first === undefined || !first.isDurable) return;",
-    replace: "if (first === undefined) return;",
+    find: "if (first?.reasonCode === undefined) return;",
+    replace: "if (first === undefined) return;\n      first.reasonCode ??= reasonCode.success;",
   },
   {
     ...seen,
@@ -40,8 +40,8 @@ export const interleavingRows: readonly Sabotage[] = [
     promise: "In no interleaving does a command go out again without DUP.",
     deed: "send again without DUP what was in flight",
     file: "packages/server/src/mqtt/downlink.ts",
-    find: "item.payload, packetIdentifier, true);",
-    replace: "item.payload, packetIdentifier, false);",
+    find: "this.#publishCommand(item, packetIdentifier, true);",
+    replace: "this.#publishCommand(item, packetIdentifier, false);",
   },
   {
     ...seen,
@@ -56,7 +56,7 @@ export const interleavingRows: readonly Sabotage[] = [
     promise: "In no interleaving does the late end of an old connection take the new one's place away.",
     deed: "take the device out whoever has it",
     file: "packages/server/src/mqtt/session-table.ts",
-    find: "if (devices?.get(principal.deviceId) === connection) devices.delete(principal.deviceId);",
+    find: "if (devices?.get(principal.deviceId) === entry) devices.delete(principal.deviceId);",
     replace: "devices?.delete(principal.deviceId);",
   },
   {

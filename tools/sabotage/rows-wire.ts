@@ -196,9 +196,9 @@ export const wireRows: readonly Sabotage[] = [
   {
     promise: "The bridge says which version a config is.",
     deed: "send a config without its version",
-    file: "packages/server/src/mqtt/downlink.ts",
-    find: "this.#owner.version === 5 ? { userProperties",
-    replace: "this.#owner.clientPacketBytesMax < 0 ? { userProperties",
+    file: "packages/server/src/mqtt/downlink-packet.ts",
+    find: "if (client.version === 4) return encode(client, topic, sending);",
+    replace: "if (version > 0) return encode(client, topic, sending);",
     test: "packages/server/src/mqtt/downlink.test.ts",
     name: "in MQTT 5 a config says which version it is",
   },
