@@ -93,9 +93,9 @@ export const deliveryRows: readonly Sabotage[] = [
   {
     promise: "A device that updates its state too often is disconnected, and told why.",
     deed: "take states at any rate",
-    file: "packages/server/src/mqtt/live-session.ts",
-    find: `this.#rates.takeState(sender?.principal ?? this.#principal) > 0`,
-    replace: `this.#rates.takeState(sender?.principal ?? this.#principal) < 0`,
+    file: "packages/server/src/mqtt/session-publish.ts",
+    find: `rates.takeState(sender?.principal ?? this.#owner.principal) > 0`,
+    replace: `rates.takeState(sender?.principal ?? this.#owner.principal) < 0`,
     test: MQTT_RATES,
     name: "a third state within a second ends the connection (5.0",
   },

@@ -9,7 +9,7 @@ export const evidenceSabotages: readonly Sabotage[] = [
     promise: "A client written from the MQTT 5 standard keeps its session past its tokens' ends by AUTH.",
     deed: "keep the old token's deadline after AUTH",
     file: "packages/server/src/mqtt/live-session.ts",
-    find: "    this.#notes.noteKey(principal.keyId);\n    this.#setDeadline();\n    this.#carrier.reschedule();",
+    find: "    this.#notes.noteKey(principal.keyId);\n    this.#clock.setDeadline(this.#principal);\n    this.#carrier.reschedule();",
     replace: "    this.#notes.noteKey(principal.keyId);\n    this.#carrier.reschedule();",
     test: REAUTHENTICATION,
     name: "a session renewed twice by AUTH",

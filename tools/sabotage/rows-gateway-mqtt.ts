@@ -93,9 +93,9 @@ export const gatewayMqttRows: readonly Sabotage[] = [
   {
     promise: "One device's error never costs a gateway its connection.",
     deed: "close for a message that is too large, as for a device of its own",
-    file: "packages/server/src/mqtt/live-session.ts",
-    find: `if (sender === undefined) this.#carrier.end("packet_too_large");`,
-    replace: `if (sender === undefined || meaning.kind === "state") this.#carrier.end("packet_too_large");`,
+    file: "packages/server/src/mqtt/session-publish.ts",
+    find: `if (sender === undefined) this.#owner.end("packet_too_large");`,
+    replace: `if (sender === undefined || meaning.kind === "state") this.#owner.end("packet_too_large");`,
     test: attaches,
     name: "a state above 64 KiB costs the device its attachment and the gateway nothing",
   },

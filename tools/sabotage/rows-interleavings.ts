@@ -48,7 +48,7 @@ export const interleavingRows: readonly Sabotage[] = [
     promise: "In no interleaving does a renewed session live to another deadline than its token's.",
     deed: "keep the old deadline after AUTH",
     file: "packages/server/src/mqtt/live-session.ts",
-    find: "    this.#notes.noteKey(principal.keyId);\n    this.#setDeadline();\n    this.#carrier.reschedule();",
+    find: "    this.#notes.noteKey(principal.keyId);\n    this.#clock.setDeadline(this.#principal);\n    this.#carrier.reschedule();",
     replace: "    this.#notes.noteKey(principal.keyId);\n    this.#carrier.reschedule();",
   },
   {

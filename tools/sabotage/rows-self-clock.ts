@@ -38,7 +38,7 @@ export const selfClockSabotages: readonly Sabotage[] = [
     promise: "A deadline follows the bridge's belief: it is worked out from what the token says, anew.",
     deed: "keep the deadline of the admission",
     file: "packages/server/src/mqtt/live-session.ts",
-    find: "rederive(): void {\n    this.#setDeadline();",
+    find: "rederive(): void {\n    this.#clock.setDeadline(this.#principal);",
     replace: "rederive(): void {",
     test: "packages/server/test/stepped-clock.test.ts",
     name: "sessions admitted by a clock -300 s wrong",

@@ -198,7 +198,7 @@ export const wireRows: readonly Sabotage[] = [
     deed: "send a config without its version",
     file: "packages/server/src/mqtt/downlink-packet.ts",
     find: "if (client.version === 4) return encode(client, topic, sending);",
-    replace: "if (client.version >= 4) return encode(client, topic, sending);",
+    replace: "if (version > 0) return encode(client, topic, sending);",
     test: "packages/server/src/mqtt/downlink.test.ts",
     name: "in MQTT 5 a config says which version it is",
   },

@@ -112,7 +112,7 @@ export const sabotages: readonly Sabotage[] = [
   {
     promise: "A session ends with its right, also while nobody says a word.",
     deed: "skip a silent session's deadline",
-    file: "packages/server/src/mqtt/live-session.ts",
+    file: "packages/server/src/mqtt/session-clock.ts",
     find: "      this.#deadlineMillis,\n      this.#silenceEndsMillis,",
     replace: "      this.#silenceEndsMillis,",
     test: "packages/server/src/mqtt/bridge.test.ts",
@@ -124,7 +124,7 @@ export const sabotages: readonly Sabotage[] = [
     file: "packages/server/src/mqtt/uplink.ts",
     find: "this.#pending.push(pending);",
     replace:
-      "this.#pending.push(pending);\n      pending.isDurable = true;\n      this.#acknowledgeInOrder();",
+      "this.#pending.push(pending);\n      pending.reasonCode = reasonCode.success;\n      this.#acknowledgeInOrder();",
     test: "packages/server/src/mqtt/uplink.test.ts",
     name: "a PUBACK leaves only after the store said durable",
   },
@@ -288,7 +288,7 @@ export const sabotages: readonly Sabotage[] = [
   {
     promise: "QoS 2 is refused, not half served.",
     deed: "take QoS 2",
-    file: "packages/server/src/mqtt/live-session.ts",
+    file: "packages/server/src/mqtt/session-publish.ts",
     find: "if (packet.qos === 2) {",
     replace: "if (packet.qos === 2 && packet.payload.length > 1_000_000) {",
     test: "packages/server/src/mqtt/uplink.test.ts",
@@ -360,9 +360,9 @@ export const sabotages: readonly Sabotage[] = [
   {
     promise: "A config set while the device is away reaches it when it subscribes.",
     deed: "push no config on subscribe",
-    file: "packages/server/src/mqtt/live-session.ts",
+    file: "packages/server/src/mqtt/session-subscribe.ts",
     find: "for (const downlink of configs) downlink.configChanged();",
-    replace: "if (configs.length < 0) this.downlink.configChanged();",
+    replace: "void configs;",
     test: "packages/server/src/mqtt/downlink.test.ts",
     name: "the latest config is pushed on every subscribe",
   },
@@ -433,8 +433,9 @@ export const sabotages: readonly Sabotage[] = [
     promise: "HTTP says 200 only when the message is durable.",
     deed: "say 200 before the store has answered",
     file: "packages/server/src/http/device-api.ts",
-    find: 'if (outcome.kind === "refused") throw intakeRefusalOnHttp[outcome.because]();',
-    replace: 'if (outcome.kind === "refused" && outcome.because === "device_gone") throw permissionDenied();',
+    find: 'await untilDurable(ports.deviceLog, { principal, gatewayId: through.gatewayId }, "events", (done) =>\n          ports.intake.takeEvent(principal, event, done),\n        );',
+    replace:
+      'untilDurable(ports.deviceLog, { principal, gatewayId: through.gatewayId }, "events", (done) =>\n          ports.intake.takeEvent(principal, event, done),\n        ).catch(() => undefined);',
     test: "packages/server/src/http/device-api.test.ts",
     name: "a message the store refuses as disk_full is not 200",
   },
@@ -622,7 +623,7 @@ export const sabotages: readonly Sabotage[] = [
   {
     promise: "A silent session's deadline is kept to the second in a served process.",
     deed: "skip a silent session's deadline, seen over TLS",
-    file: "packages/server/src/mqtt/live-session.ts",
+    file: "packages/server/src/mqtt/session-clock.ts",
     find: "      this.#deadlineMillis,\n      this.#silenceEndsMillis,",
     replace: "      this.#silenceEndsMillis,",
     test: "test/process/session-ends.test.ts",

@@ -17,7 +17,12 @@
  * Every refusal looks the same, so that a gateway learns of no device that is not its own; the operator hears why.
  */
 import type { Clock } from "@mayfly/core";
-import { type AdmissionOutcome, type DevicePrincipal, standingOf } from "../auth/admission.ts";
+import {
+  type AdmissionOutcome,
+  type DevicePrincipal,
+  principalOfNoToken,
+  standingOf,
+} from "../auth/admission.ts";
 import { type AttachmentRefusal, judgeAttachment } from "../auth/attachment.ts";
 import type { AttachmentRecord } from "../registry/gateway-store.ts";
 import type { AdmissionRecord, DeviceRef } from "../registry/model.ts";
@@ -37,7 +42,7 @@ export interface GatewayInfo {
 
 /** Whose message it is. */
 export interface Speaker {
-  /** The device's; its right is the gateway's where the device showed no token. */
+  /** The device's, without a key where it showed no token. */
   readonly principal: DevicePrincipal;
   /** Device id of the gateway that speaks for it. */
   readonly gatewayId?: string;
@@ -129,9 +134,7 @@ async function judgeDelegation(
   const verdict = judgeAttachment(gateway, record, undefined);
   if (verdict.kind === "refused") return verdict.because;
   if (typeof record !== "object") return "registry_unavailable";
-  const { device } = verdict;
-  const own = { deviceId: device.deviceId, deviceNumId: device.numId };
-  return { principal: { ...gateway, ...own, ...standingOf(record.registry, device) }, gatewayId };
+  return { principal: principalOfNoToken(record.registry, verdict.device), gatewayId };
 }
 
 /** The device speaks, and says through whom. */

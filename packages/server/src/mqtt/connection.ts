@@ -39,9 +39,10 @@ import {
   packetsPerTurnMax,
   sessionExpirySecondsMax,
 } from "./limits.ts";
-import { type HandedOver, LiveSession, type SessionCarrier } from "./live-session.ts";
+import { LiveSession } from "./live-session.ts";
 import type { Load } from "./load.ts";
 import type { ConnectRefusal, LinkFacts } from "./observer.ts";
+import type { HandedOver, SessionCarrier } from "./session-carrier.ts";
 import { serverTimeProperty } from "./token-properties.ts";
 import type { HeldTotal } from "./uplink.ts";
 
