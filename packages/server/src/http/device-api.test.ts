@@ -269,6 +269,13 @@ for (const [sentence, url, body, status, code] of [
   ],
   ["a subfolder with a wildcard", `${device}:publishEvent`, { subFolder: "a/#" }, 400, "INVALID_ARGUMENT"],
   ["an admin route", "/v1/projects/mayfly/locations/lab/registries", {}, 404, "NOT_FOUND"],
+  [
+    "the beta's token exchange",
+    `${device.replace("/v1/", "/v1beta1/")}:generateAccessToken`,
+    {},
+    404,
+    "NOT_FOUND",
+  ],
 ] as const) {
   test(`${sentence} is ${code}`, async () => {
     const { call } = await openDeviceHouse();
@@ -485,4 +492,33 @@ test("messages above the rate are 429 with the seconds to wait, and states by th
   assert.equal(events[1]?.json().error.status, "RESOURCE_EXHAUSTED");
   house.clock.wall += 1;
   assert.deepEqual([(await setState()).statusCode, (await publishOne()).statusCode], [200, 200]);
+});
+
+test("the device listener takes a stated number of connections", async () => {
+  const { api } = await openDeviceHouse();
+
+  assert.equal(api.server.maxConnections, 2_000);
+});
+
+test("an empty config has its line, with empty binaryData", async () => {
+  const { call } = await openDeviceHouse();
+
+  const answer = await call("GET", `${device}/config`);
+
+  assert.match(answer.body, /^ {2}"binaryData": "",$/m);
+});
+
+test("a publish over HTTP is a DEBUG entry of the device's log, with protocol HTTP", async () => {
+  const { house, call } = await openDeviceHouse();
+  const devicePath = `${lab}/plant/devices/sensor-1`;
+  const { numId } = (await house.call("PATCH", `${devicePath}?updateMask=log_level`, { logLevel: "DEBUG" }))
+    .body;
+
+  await call("POST", `${device}:publishEvent`, { binaryData: "aGk=" });
+
+  const entries = house.ports.deviceLog.list(numId);
+  assert.deepEqual(
+    entries.map(({ severity, event }) => [severity, event.eventType, event.protocol].join(" ")),
+    ["DEBUG PUBLISH HTTP"],
+  );
 });

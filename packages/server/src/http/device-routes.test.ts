@@ -495,3 +495,35 @@ test("commands above the rate are RESOURCE_EXHAUSTED, counted under the device w
   assert.deepEqual(statuses, [200, 200, 429, 429, 200]);
   assert.equal(house.bridge.commands.length, 3);
 });
+
+test("metadata keys of 128 characters and 256 KiB in all are taken; more of either is not", async () => {
+  const house = await openPlant();
+  const keyOf = (length: number) => ({ ["k".repeat(length)]: "v" });
+  // Eight values with their keys of two characters.
+  const sum = (over: number) =>
+    Object.fromEntries(
+      Array.from({ length: 8 }, (_, n) => [`k${n}`, "v".repeat(32 * 1024 - 2 + (n === 0 ? over : 0))]),
+    );
+
+  const statuses = [];
+  for (const [id, metadata] of Object.entries({
+    ...{ "key-128": keyOf(128), "key-129": keyOf(129) },
+    ...{ "sum-256": sum(0), "sum-257": sum(1) },
+  }))
+    statuses.push((await house.call("POST", devices, { id, metadata })).status);
+
+  assert.deepEqual(statuses, [200, 400, 200, 400]);
+});
+
+test("a device's attributes may change more often than once a second", async () => {
+  const house = await openPlant();
+  await house.call("POST", devices, { id: "sensor-1" });
+
+  const statuses = [];
+  for (let n = 0; n < 5; n++) {
+    const change = { metadata: { n: String(n) } };
+    statuses.push((await house.call("PATCH", `${devices}/sensor-1?updateMask=metadata`, change)).status);
+  }
+
+  assert.deepEqual(statuses, [200, 200, 200, 200, 200]);
+});

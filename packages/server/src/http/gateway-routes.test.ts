@@ -253,3 +253,71 @@ for (const [sentence, method, url, body, status, says] of [
     assert.match(answer.body.error.message, says);
   });
 }
+
+test("an eleventh gateway of a device is FAILED_PRECONDITION, and one unbound makes room", async () => {
+  const house = await openPlant();
+  const gatewayConfig = { gatewayType: "GATEWAY", gatewayAuthMethod: "ASSOCIATION_ONLY" };
+  for (let n = 3; n <= 11; n++) await house.call("POST", devices, { id: `gw-${n}`, gatewayConfig });
+  for (let n = 1; n <= 10; n++) await house.call("POST", bind, { gatewayId: `gw-${n}`, deviceId: "dev-1" });
+
+  const refused = await house.call("POST", bind, { gatewayId: "gw-11", deviceId: "dev-1" });
+  await house.call("POST", unbind, { gatewayId: "gw-1", deviceId: "dev-1" });
+  const bound = await house.call("POST", bind, { gatewayId: "gw-11", deviceId: "dev-1" });
+
+  assert.deepEqual([refused.status, refused.body.error.status], [400, "FAILED_PRECONDITION"]);
+  assert.equal(bound.status, 200);
+});
+
+test("a gateway has 10,000 devices, and one more is FAILED_PRECONDITION", async () => {
+  const house = await openPlant();
+  const registryRef = { project: "mayfly", location: "lab", registry: "plant" };
+  const model = { blocked: false, logLevel: "NONE", metadata: {}, keys: [] } as const;
+  const kind = {
+    gatewayType: "NON_GATEWAY",
+    gatewayAuthMethod: "GATEWAY_AUTH_METHOD_UNSPECIFIED",
+  } as const;
+  for (let n = 0; n < 10_000; n++) {
+    await house.store.createDevice({ ...registryRef, deviceId: `leaf-${n}`, ...model, ...kind });
+    await house.store.bindDevice(registryRef, "gw-1", `leaf-${n}`);
+  }
+
+  const refused = await house.call("POST", bind, { gatewayId: "gw-1", deviceId: "dev-1" });
+
+  assert.deepEqual([refused.status, refused.body.error.status], [400, "FAILED_PRECONDITION"]);
+});
+
+test("a device made anew under the name of one that was bound is bound to nothing", async () => {
+  const house = await openPlant();
+  await house.call("POST", bind, { gatewayId: "gw-1", deviceId: "dev-1" });
+  await house.call("POST", unbind, { gatewayId: "gw-1", deviceId: "dev-1" });
+  await house.call("DELETE", `${devices}/dev-1`);
+
+  await house.call("POST", devices, { id: "dev-1" });
+
+  assert.deepEqual(await idsOf(house, "gatewayListOptions.associationsDeviceId=dev-1"), []);
+});
+
+test("what is bound is bound again without error, and once", async () => {
+  const house = await openPlant();
+  await house.call("POST", bind, { gatewayId: "gw-1", deviceId: "dev-1" });
+
+  const again = await house.call("POST", bind, { gatewayId: "gw-1", deviceId: "dev-1" });
+  const ids = await idsOf(house, "gatewayListOptions.associationsGatewayId=gw-1");
+  const unbound = await house.call("POST", unbind, { gatewayId: "gw-1", deviceId: "dev-1" });
+
+  assert.deepEqual([again.status, ids, unbound.status], [200, ["dev-1"], 200]);
+});
+
+test("the pages of a gateway's devices go by id, and a binding undone between two loses no other", async () => {
+  const house = await openPlant();
+  for (const deviceId of ["dev-3", "dev-1", "dev-2"])
+    await house.call("POST", bind, { gatewayId: "gw-1", deviceId });
+  const query = "gatewayListOptions.associationsGatewayId=gw-1&pageSize=1";
+
+  const first = await house.call("GET", `${devices}?${query}`);
+  await house.call("POST", unbind, { gatewayId: "gw-1", deviceId: "dev-1" });
+  const token = encodeURIComponent(first.body.nextPageToken);
+  const second = await idsOf(house, `${query}&pageToken=${token}`);
+
+  assert.deepEqual([first.body.devices[0].id, second], ["dev-1", ["dev-2"]]);
+});

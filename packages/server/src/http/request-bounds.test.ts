@@ -6,7 +6,7 @@ import { DEVICE_IDS_MAX, DEVICE_PAGE_SIZE_MAX } from "../registry/devices.ts";
 import { REGISTRY_PAGE_SIZE_MAX, RETENTION_AGE_SECONDS_MAX } from "../registry/registries.ts";
 import { ADMIN_CONNECTIONS_MAX } from "./admin-api.ts";
 import { MASK_CHARACTERS_MAX } from "./field-mask.ts";
-import { PAGE_TOKEN_CHARACTERS_MAX } from "./paging.ts";
+import { PAGE_SIZE_DEFAULT, PAGE_TOKEN_CHARACTERS_MAX } from "./paging.ts";
 
 const devices = `${lab}/plant/devices`;
 
@@ -25,6 +25,16 @@ test("a page holds at most 500 devices, whatever is asked for", async () => {
 
   assert.equal(page.body.devices.length, DEVICE_PAGE_SIZE_MAX);
   assert.equal(rest.body.devices.length, 1);
+});
+
+test("a page that asks for no size holds 100 devices, by their ids", async () => {
+  const house = await openPlant();
+  for (let n = PAGE_SIZE_DEFAULT; n >= 0; n--) await house.call("POST", devices, { id: `dev-${1_000 + n}` });
+
+  const page = await house.call("GET", devices);
+
+  const ids = (page.body.devices as readonly { id: string }[]).map(({ id }) => id);
+  assert.deepEqual([ids.length, ids[0], ids.at(-1)], [100, "dev-1000", "dev-1099"]);
 });
 
 test("a page holds at most 500 registries, whatever is asked for", async () => {

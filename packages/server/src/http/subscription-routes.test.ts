@@ -246,3 +246,20 @@ test("a subscription to what is no topic name is refused", async () => {
 
   assert.deepEqual([answer.status, answer.body.error.status], [400, "INVALID_ARGUMENT"]);
 });
+
+test("messages of a device come in the order they were taken", async () => {
+  const house = await openSink();
+  const texts = Array.from({ length: 50 }, (_, n) => `message ${n}`);
+  for (const text of texts) await publish(house, { deviceId: "sensor-1", text });
+
+  const pulled = await house.call("POST", `${subscription}:pull`, {
+    max_messages: 50,
+    return_immediately: true,
+  });
+
+  const received = pulled.body.receivedMessages as readonly { message: { data: string } }[];
+  assert.deepEqual(
+    received.map(({ message }) => Buffer.from(message.data, "base64").toString()),
+    texts,
+  );
+});

@@ -552,3 +552,57 @@ test("a connection that is no gateway's has no part in attachments", async () =>
   assert.equal(world.bridge.counts().attached, 0);
   assert.equal(client.of("suback").length, 1);
 });
+
+test("an attach at QoS 0 attaches, and has no answer", async () => {
+  const house = await GatewayWorld.create();
+  const gateway = house.connect();
+  const payload = JSON.stringify({ authorization: house.world.key.token() });
+
+  gateway.publish(0, { topic: "/devices/fern/attach", payload });
+  await house.world.time.advance(0);
+
+  assert.equal(house.world.bridge.counts().attached, 1);
+  assert.deepEqual(answers(gateway), []);
+});
+
+test("QoS 2, and RETAIN in 5.0, for an attached device close the gateway's connection", async () => {
+  for (const [flags, code] of [
+    [{ qos: 2 }, 0x9b],
+    [{ retain: true }, 0x9a],
+  ] as const) {
+    const house = await GatewayWorld.create();
+    const gateway = house.connect(5);
+    house.attach(gateway, 1);
+
+    gateway.send({ ...publishOf(2, { topic: events }), ...flags } as never);
+
+    assert.equal(gateway.of("disconnect")[0]?.reasonCode, code);
+    assert.equal(gateway.isClosed, true);
+    assert.deepEqual(house.world.backbone.waiting, []);
+  }
+});
+
+test("an unexpected Packet Identifier or message type brings a gateway no error of its own", async () => {
+  const house = await GatewayWorld.create();
+  const gateway = house.listening();
+  house.attach(gateway, 1);
+
+  gateway.send({ type: "puback", packetIdentifier: 77, reasonCode: 0 });
+  const isClosedByPuback = gateway.isClosed;
+  gateway.send({ type: "pubrel", packetIdentifier: 78, reasonCode: 0 });
+
+  assert.deepEqual([isClosedByPuback, gateway.isClosed], [false, true]);
+  assert.deepEqual(errorsOf(gateway), []);
+});
+
+test("events of QoS 0 of an attached device above its rate are dropped, and it stays attached", async () => {
+  const house = await GatewayWorld.create({ policy: { messagesPerSecond: 2 } });
+  const gateway = house.listening();
+  house.attach(gateway, 1);
+
+  for (let i = 0; i < 5; i++) gateway.publish(0, { topic: events });
+
+  assert.equal(house.world.backbone.waiting.length, 2);
+  assert.deepEqual(errorsOf(gateway), []);
+  assert.equal(house.world.bridge.counts().attached, 1);
+});

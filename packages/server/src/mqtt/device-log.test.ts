@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { registryRef, World } from "../../test/bridge-world.ts";
+import { GatewayWorld } from "../../test/gateway-world.ts";
 import type { LogLevel } from "../registry/model.ts";
 
 async function open(logLevel: LogLevel) {
@@ -94,4 +95,40 @@ test("a refused authentication is nobody's log entry", async () => {
   await world.time.advance(10);
 
   assert.deepEqual(lines(), []);
+});
+
+async function openGateway(logLevel: LogLevel) {
+  const house = await GatewayWorld.create();
+  const { world } = house;
+  await world.store.updateDevice(world.device(), { logLevel });
+  const numId = (await world.store.findDevice(world.device()))?.numId ?? "";
+  const lines = () =>
+    world.bridge.deviceLog
+      .list(numId)
+      .map(({ severity, event }) =>
+        [severity, event.eventType, event.status?.code ?? 0, event.gateway?.id].join(" "),
+      );
+  return { house, world, lines };
+}
+
+test("an attach and a detach through a gateway are DEBUG entries of the device, and name the gateway", async () => {
+  const { house, world, lines } = await openGateway("DEBUG");
+  const gateway = house.connect();
+
+  house.attach(gateway, 1);
+  gateway.publish(2, { topic: "/devices/fern/detach" });
+  await world.time.advance(10);
+
+  assert.deepEqual(lines(), ["DEBUG ATTACH_TO_GATEWAY 0 shed", "DEBUG DETACH_FROM_GATEWAY 0 shed"]);
+});
+
+test("a detachment the gateway did not ask for is an ERROR, and at ERROR all there is of both", async () => {
+  const { house, world, lines } = await openGateway("ERROR");
+  const gateway = house.connect();
+
+  house.attach(gateway, 1);
+  gateway.publish(2, { topic: "/devices/fern/telemetry" });
+  await world.time.advance(10);
+
+  assert.deepEqual(lines(), ["ERROR DETACH_FROM_GATEWAY 3 shed"]);
 });
