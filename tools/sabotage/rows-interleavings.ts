@@ -72,7 +72,7 @@ export const interleavingRows: readonly Sabotage[] = [
     promise: "In no interleaving does a Session outlive a Clean Start.",
     deed: "end only the Session that was looked up",
     file: "packages/server/src/mqtt/connection.ts",
-    find: "const endsSession = !isResumed && (kept ?? before?.live?.kept) !== undefined;",
-    replace: "const endsSession = !isResumed && kept !== undefined;",
+    find: "const endsSession = wasKept && !isResumed;",
+    replace: "const endsSession = kept !== undefined && !isResumed;",
   },
 ];

@@ -70,7 +70,7 @@ export const renewalSabotages: readonly Sabotage[] = [
   {
     promise: "A Session outlives its connection for a day at most, and the client is told.",
     deed: "keep Sessions for as long as asked",
-    file: `${MQTT}/connection.ts`,
+    file: `${MQTT}/session-terms.ts`,
     find: "Math.min(request.sessionExpirySeconds, sessionExpirySecondsMax)",
     replace: "Math.max(request.sessionExpirySeconds, 0)",
     test: `${MQTT}/kept-session.test.ts`,

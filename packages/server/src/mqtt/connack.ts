@@ -17,6 +17,7 @@ import { refusalOnWire, type TokenError } from "@mayfly/core/token";
 import type { DevicePrincipal } from "../auth/admission.ts";
 import type { ConnectRequest } from "./connect-request.ts";
 import { packetBytesMax, receiveMaximum, retryAfterSeconds, topicAliasMaximum } from "./limits.ts";
+import type { SessionTerms } from "./session-terms.ts";
 import { retryAfterProperty, serverTimeProperty, tokenProperties } from "./token-properties.ts";
 
 /** What CONNACK says of a refusal that is no verdict on a token. */
@@ -35,19 +36,17 @@ export const implementationSpecificCodes: RefusalCodes = {
 export interface Acceptance {
   readonly request: Pick<ConnectRequest, "version" | "method" | "packetBytesMax" | "sessionExpirySeconds">;
   readonly principal: DevicePrincipal;
-  readonly sessionPresent: boolean;
-  /** How long the Session is really kept; told where it differs from what was asked (5.0 §3.2.2.3.2). */
-  readonly sessionExpirySeconds: number;
-  /** Undefined where the client's own Keep Alive stands. */
-  readonly serverKeepAlive: number | undefined;
+  readonly terms: Pick<SessionTerms, "isResumed" | "sessionExpirySeconds" | "serverKeepAlive">;
   readonly serverSeconds: NumericDate;
 }
 
 /** @returns undefined where even the shortest answer is above the client's Maximum Packet Size. */
 export function encodeAccepted(acceptance: Acceptance): Uint8Array | undefined {
-  const { request, principal, sessionPresent, sessionExpirySeconds, serverKeepAlive } = acceptance;
+  const { request, principal, terms } = acceptance;
+  const { isResumed: sessionPresent, sessionExpirySeconds, serverKeepAlive } = terms;
   if (request.version === 4) return encodeConnack({ type: "connack", sessionPresent, reasonCode: 0 }, 4);
   const properties: Properties = {
+    // Told where it differs from what was asked (5.0 §3.2.2.3.2).
     ...(sessionExpirySeconds === request.sessionExpirySeconds
       ? undefined
       : { sessionExpiryInterval: sessionExpirySeconds }),

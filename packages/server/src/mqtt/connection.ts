@@ -5,12 +5,12 @@
  * A live one whose Session another connection was handed is `relieved` first: it writes nothing more, and of what
  * it reads only a DISCONNECT counts. What one turn queues leaves in one write: twenty PUBACKs are one TLS record.
  *
- * Left to others: who is connected at all and takeover (`bridge.ts`), and what packets do once the device is
- * admitted (`live-session.ts`).
+ * Left to others: who is connected at all and takeover (`bridge.ts`), what a CONNECT that is accepted gets
+ * (`session-terms.ts`), and what packets do once the device is admitted (`live-session.ts`).
  */
 import { type ByteLink, type ByteLinkEvents, concatBytes, type DeviceName } from "@mayfly/core";
-import { type ClientPacket, type ConnectPacket, MqttError, type Properties } from "@mayfly/core/mqtt";
-import { encodeDisconnect, ServerDecoder } from "@mayfly/core/mqtt-server";
+import { type ClientPacket, type ConnectPacket, MqttError } from "@mayfly/core/mqtt";
+import { ServerDecoder } from "@mayfly/core/mqtt-server";
 import type { Authenticity } from "@mayfly/core/token";
 import type { DevicePrincipal } from "../auth/admission.ts";
 import type { KeptCommand, KeptSession } from "../registry/session-store.ts";
@@ -28,8 +28,8 @@ import {
   implementationSpecificCodes,
 } from "./connack.ts";
 import { type ConnectRequest, readConnect } from "./connect-request.ts";
+import { encodeEnd } from "./disconnect-packet.ts";
 import { Entrance, type EntranceHost, type EntranceOutcome, unavailableCodes } from "./entrance.ts";
-import { keepAliveFor } from "./keep-alive.ts";
 import {
   connectBytesMax,
   connectTimeoutMillis,
@@ -37,13 +37,13 @@ import {
   outgoingBytesMax,
   packetBytesMax,
   packetsPerTurnMax,
-  sessionExpirySecondsMax,
 } from "./limits.ts";
 import { LiveSession } from "./live-session.ts";
 import type { Load } from "./load.ts";
 import type { ConnectRefusal, LinkFacts } from "./observer.ts";
+import { closeReasonOf, connectRefusalOf } from "./protocol-breach.ts";
 import type { HandedOver, SessionCarrier } from "./session-carrier.ts";
-import { serverTimeProperty } from "./token-properties.ts";
+import { termsFor } from "./session-terms.ts";
 import type { HeldTotal } from "./uplink.ts";
 
 /** What a connection asks of the bridge. */
@@ -70,9 +70,6 @@ export interface ConnectionHost extends EntranceHost {
   /** The connection is over. Told once. */
   ended(connection: Connection): void;
 }
-
-/** Ends of a session that a wrong clock may have caused: the peer is told ours. */
-const endsOfTime: ReadonlySet<CloseReason> = new Set(["token_expired", "reauthentication_refused"]);
 
 export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
   dueMillis = 0;
@@ -245,7 +242,9 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
   end(because: CloseReason, reasonString?: string): void {
     const session = this.live;
     if (session === undefined) return;
-    if (session.version === 5 && this.#isLinkOpen) this.#tellEnd(session, because, reasonString);
+    const serverSeconds = this.#host.ports.clock.wallSeconds();
+    const told = this.#isLinkOpen ? encodeEnd(session, because, { serverSeconds, reasonString }) : undefined;
+    if (told !== undefined) this.#outgoing.push(told);
     const { unacknowledged } = session.uplink;
     this.#release();
     session.close(because);
@@ -325,21 +324,6 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
     this.reschedule();
   }
 
-  #tellEnd(session: LiveSession, because: CloseReason, reasonString?: string): void {
-    const wire = reasonOnWire(because);
-    if (wire.mqtt5 === undefined) return;
-    const bare = { type: "disconnect", reasonCode: wire.mqtt5 } as const;
-    const told = reasonString ?? wire.reasonString;
-    const properties: Properties = {
-      ...(told === undefined ? undefined : { reasonString: told }),
-      ...(endsOfTime.has(because)
-        ? { userProperties: [serverTimeProperty(this.#host.ports.clock.wallSeconds())] }
-        : undefined),
-    };
-    const whole = encodeDisconnect({ ...bare, properties }, 5);
-    this.#outgoing.push(whole.length <= session.clientPacketBytesMax ? whole : encodeDisconnect(bare, 5));
-  }
-
   #connect(connect: ConnectPacket): void {
     const { protocolVersion: version } = connect;
     this.#protocolVersion = version;
@@ -376,18 +360,12 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
   #enter(request: ConnectRequest, principal: DevicePrincipal, kept: KeptSession | undefined): void {
     const { ports } = this.#host;
     const { version } = request;
-    const { idleMaxSeconds, keepSessions } = principal.policy;
-    const { allowanceMillis, serverKeepAlive } = keepAliveFor(version, request.keepAlive, idleMaxSeconds);
     const before = this.#host.findLive(principal);
-    const isResumed = keepSessions && !request.cleanStart && (kept ?? before?.live?.kept) !== undefined;
-    const sessionExpirySeconds = keepSessions
-      ? Math.min(request.sessionExpirySeconds, sessionExpirySecondsMax)
-      : 0;
-    const accepted = encodeAccepted({
-      ...{ request, principal, serverKeepAlive, sessionExpirySeconds },
-      sessionPresent: isResumed,
-      serverSeconds: ports.clock.wallSeconds(),
-    });
+    const wasKept = (kept ?? before?.live?.kept) !== undefined;
+    const terms = termsFor(request, principal.policy, wasKept);
+    const { isResumed } = terms;
+    const serverSeconds = ports.clock.wallSeconds();
+    const accepted = encodeAccepted({ request, principal, terms, serverSeconds });
     if (accepted === undefined) {
       // Nothing is wrong with its CONNECT, but what we must tell it does not fit.
       this.#refuse("client_packets_too_small", encodeRefused(version, implementationSpecificCodes));
@@ -395,17 +373,16 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
     }
 
     // Clean Start 1 ends the Session there was [MQTT-3.1.2-4], whatever becomes of a new one.
-    const endsSession = !isResumed && (kept ?? before?.live?.kept) !== undefined;
+    const endsSession = wasKept && !isResumed;
     const replaced = this.#host.enter(this, principal);
     const handedOver =
       replaced === undefined ? undefined : this.#replace(replaced, request, principal, isResumed);
-    const order = {
-      ...{ request, principal, sessionExpirySeconds },
+    const session = new LiveSession(ports, this.#host, this, {
+      request,
+      principal,
       link: this.#facts,
-      keepAliveMillis: allowanceMillis,
-      isKept: sessionExpirySeconds > 0 || isResumed,
-    };
-    const session = new LiveSession(ports, this.#host, this, order);
+      terms,
+    });
     this.#session = session;
     this.#state = "live";
     this.queue(accepted);
@@ -511,31 +488,5 @@ export class Connection implements ByteLinkEvents, Waiting, SessionCarrier {
     this.#host.ended(this);
     this.flush();
     if (this.#isLinkOpen) this.#link.close();
-  }
-}
-
-function closeReasonOf(error: MqttError): CloseReason {
-  switch (error.code) {
-    case "packet_too_large":
-    case "topic_name_invalid":
-    case "topic_alias_invalid":
-    case "malformed_packet":
-      return error.code;
-    case "backlog_exceeded":
-      return "receive_maximum_exceeded";
-    default:
-      return "protocol_error";
-  }
-}
-
-function connectRefusalOf(error: MqttError): ConnectRefusal {
-  switch (error.code) {
-    case "unsupported_protocol_version":
-      return "protocol_version_unsupported";
-    case "malformed_packet":
-    case "packet_too_large":
-      return error.code;
-    default:
-      return "protocol_error";
   }
 }

@@ -70,11 +70,11 @@ export class LiveSession
   #isClosed = false;
 
   constructor(ports: EnginePorts, services: SessionServices, carrier: SessionCarrier, order: SessionOrder) {
-    const { request, principal, link } = order;
+    const { request, principal, link, terms } = order;
     this.#ports = ports;
     this.#carrier = carrier;
     this.#principal = principal;
-    this.#clock = new SessionClock(ports.clock, carrier, order.keepAliveMillis);
+    this.#clock = new SessionClock(ports.clock, carrier, terms.keepAliveMillis);
     this.version = request.version;
     // A Topic Name cannot hold a `+`, a device id can: such a device has its numId there.
     const { device: calledItself } = request.deviceName;
@@ -83,9 +83,9 @@ export class LiveSession
     this.clientPacketBytesMax = request.packetBytesMax;
     this.wantsProblemInformation = request.wantsProblemInformation;
     this.#askedSessionExpirySeconds = request.sessionExpirySeconds;
-    this.sessionExpirySeconds = order.sessionExpirySeconds;
+    this.sessionExpirySeconds = terms.sessionExpirySeconds;
     const device = { ...principal.registry, device: principal.deviceId };
-    this.kept = order.isKept ? new KeptSessionWriter(ports, device, order.sessionExpirySeconds) : undefined;
+    this.kept = terms.isKept ? new KeptSessionWriter(ports, device, terms.sessionExpirySeconds) : undefined;
     this.connectedMs = Math.floor(ports.clock.wallSeconds() * 1000);
     this.#user = userOf(principal);
     this.#notes = new ActivityNotes(ports, device);

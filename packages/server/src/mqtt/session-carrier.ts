@@ -16,6 +16,7 @@ import type { DownlinkState } from "./downlink.ts";
 import type { Beginning } from "./kept-session.ts";
 import type { Load } from "./load.ts";
 import type { LinkFacts } from "./observer.ts";
+import type { SessionTerms } from "./session-terms.ts";
 import type { HeldTotal } from "./uplink.ts";
 
 /** What a session asks of the connection below it. */
@@ -48,11 +49,7 @@ export interface SessionOrder {
   readonly request: ConnectRequest;
   readonly principal: DevicePrincipal;
   readonly link: LinkFacts;
-  readonly keepAliveMillis: number;
-  /** How long the Session outlives the connection: 0, or where the registry keeps Sessions at most a day. */
-  readonly sessionExpirySeconds: number;
-  /** The Session is kept, or was before and goes on until this connection ends. */
-  readonly isKept: boolean;
+  readonly terms: SessionTerms;
 }
 
 /** What another connection of the same Session goes on with. */
