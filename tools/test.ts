@@ -22,8 +22,13 @@ const FILES_AT_ONCE = 2;
 const PATIENT_FILES: readonly string[] = [
   "packages/cli/test/demo.test.ts",
   "packages/device/test/process/mosquitto-restart.test.ts",
+  "test/iot-core/hostile-http.test.ts",
+  "test/iot-core/hostile-sockets.test.ts",
   "test/process/agent-faults.test.ts",
   "test/process/agent-time-faults.test.ts",
+  "test/process/deadlines.test.ts",
+  "test/process/device-signed-time.test.ts",
+  "test/process/presence.test.ts",
   "test/process/stepped-clock.test.ts",
 ];
 /** No test of ours takes longer; one that does hangs. */
