@@ -13,16 +13,14 @@ import { type Profiler, Session } from "node:inspector";
 const ours = /\/packages\/(core|server)\/src\//;
 
 export class Coverage {
-  readonly #session = new Session();
   readonly #seen = new Set<string>();
   readonly #counts: RegExp;
 
   /** @param counts URLs of the scripts that count; absent: what we ship. */
   constructor(counts: RegExp = ours) {
     this.#counts = counts;
-    this.#session.connect();
-    this.#post("Profiler.enable");
-    this.#session.post("Profiler.startPreciseCoverage", { callCount: true, detailed: true });
+    // What ran before is nobody's news.
+    takeAll();
   }
 
   /** Features seen so far. */
@@ -33,7 +31,7 @@ export class Coverage {
   /** What ran since this was asked last. @returns how many features are new. */
   takeNew(): number {
     const before = this.#seen.size;
-    for (const { url, functions } of this.#take()) {
+    for (const { url, functions } of takeAll()) {
       if (!this.#counts.test(url)) continue;
       for (const { ranges } of functions) {
         for (const { startOffset, endOffset, count } of ranges) {
@@ -43,25 +41,28 @@ export class Coverage {
     }
     return this.#seen.size - before;
   }
+}
 
-  close(): void {
-    this.#post("Profiler.stopPreciseCoverage");
-    this.#session.disconnect();
-  }
+let session: Session | undefined;
 
-  #take(): readonly Profiler.ScriptCoverage[] {
-    let result: readonly Profiler.ScriptCoverage[] = [];
-    // A session with its own thread answers before `post` returns.
-    this.#session.post("Profiler.takePreciseCoverage", (error, answer) => {
-      if (error !== null) throw error;
-      result = answer.result;
-    });
-    return result;
+/**
+ * Counts since the last call. One session for the life of the process: a function that was compiled while nobody counted
+ * has no blocks to count afterwards, so counting begins once and does not stop.
+ */
+function takeAll(): readonly Profiler.ScriptCoverage[] {
+  if (session === undefined) {
+    session = new Session();
+    session.connect();
+    session.post("Profiler.enable");
+    session.post("Profiler.startPreciseCoverage", { callCount: true, detailed: true });
   }
-
-  #post(method: "Profiler.enable" | "Profiler.stopPreciseCoverage"): void {
-    this.#session.post(method);
-  }
+  let result: readonly Profiler.ScriptCoverage[] = [];
+  // A session with its own thread answers before `post` returns.
+  session.post("Profiler.takePreciseCoverage", (error, answer) => {
+    if (error !== null) throw error;
+    result = answer.result;
+  });
+  return result;
 }
 
 /**

@@ -56,22 +56,18 @@ export async function fuzz(target: FuzzTarget, order: FuzzOrder): Promise<FuzzRe
     findings.set(found.message, { ...found, input: small });
   };
 
-  try {
-    for (const seed of target.seeds) await run(seed);
-    coverage.takeNew();
-    while (order.goesOn(runs, findings.size) && findings.size < findingsMax) {
-      const group = Array.from({ length: groupSize }, () => nextInput(corpus, target, choice));
-      for (const input of group) await run(input);
-      if (coverage.takeNew() === 0) continue;
-      for (const input of group) {
-        await run(input);
-        if (coverage.takeNew() > 0) keep(corpus, target.seeds.length, input);
-      }
+  for (const seed of target.seeds) await run(seed);
+  coverage.takeNew();
+  while (order.goesOn(runs, findings.size) && findings.size < findingsMax) {
+    const group = Array.from({ length: groupSize }, () => nextInput(corpus, target, choice));
+    for (const input of group) await run(input);
+    if (coverage.takeNew() === 0) continue;
+    for (const input of group) {
+      await run(input);
+      if (coverage.takeNew() > 0) keep(corpus, target.seeds.length, input);
     }
-    return { runs, corpus: corpus.length, features: coverage.size, findings: [...findings.values()] };
-  } finally {
-    coverage.close();
   }
+  return { runs, corpus: corpus.length, features: coverage.size, findings: [...findings.values()] };
 }
 
 function keep(corpus: Uint8Array[], seeds: number, input: Uint8Array): void {
