@@ -129,4 +129,13 @@ export const presenceSabotages: readonly Sabotage[] = [
     test: "packages/server/src/http/presence-routes.test.ts",
     name: "one stream too many is refused",
   },
+  {
+    promise: "A start with many devices on record keeps nobody waiting.",
+    deed: "read all records of a start in one turn of the event loop",
+    file: "packages/server/src/presence/presence-rebuild.ts",
+    find: "await pause();",
+    replace: "if (items.length > rebuildPageSize) await pause();",
+    test: "packages/server/src/mqtt/presence.test.ts",
+    name: "a start reads a page of records at a time",
+  },
 ];

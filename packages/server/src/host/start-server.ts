@@ -353,12 +353,13 @@ function healthChecks(
 
 /** Sets right what a process that was killed left on record of who is online, while the bridge serves. */
 function setPresenceRight(
-  ports: { readonly registry: RegistryStore; readonly presence: PresenceService },
+  { registry, presence }: { readonly registry: RegistryStore; readonly presence: PresenceService },
   projects: readonly string[],
   log: Logger,
 ): () => void {
   let isStopped = false;
   const rebuild = async () => {
+    const ports = { registry, presence, timers: systemTimers };
     for (const project of projects) await rebuildPresence(ports, project, () => isStopped);
   };
   // Until it is done, and where it can't be, whoever asks is told right all the same.

@@ -9,7 +9,7 @@ import {
   type WorldOptions,
 } from "../../test/bridge-world.ts";
 import { lingerMillis } from "../presence/presence.ts";
-import { rebuildPresence } from "../presence/presence-rebuild.ts";
+import { rebuildPageSize, rebuildPauseMillis, rebuildPresence } from "../presence/presence-rebuild.ts";
 import { createPresence, type PresenceService } from "../presence/presence-service.ts";
 
 const greenhouse = { project: "mayfly", location: "here", registry: "greenhouse" };
@@ -162,7 +162,11 @@ test("who was online when a process was killed is offline since the next one's s
   const presence = world.watchPresence();
   const record = (await world.store.findDevice(world.device())) ?? assert.fail();
   const before = presence.of(record);
-  const mended = await rebuildPresence({ registry: world.store, presence }, "mayfly", () => false);
+  const mended = await rebuildPresence(
+    { registry: world.store, presence, timers: world.time },
+    "mayfly",
+    () => false,
+  );
   await world.time.advance(60_000);
   const later = createPresence({
     clock: world.time,
@@ -178,6 +182,28 @@ test("who was online when a process was killed is offline since the next one's s
   assert.deepEqual(later.of(after), expected, "a start later it is still the first one's");
   const moss = (await world.store.findDevice(world.device("moss"))) ?? assert.fail();
   assert.equal(later.of(moss), undefined, "a device that was never online has no presence");
+});
+
+test("a start reads a page of records at a time and lets others have their turn in between", async () => {
+  const { world, presence } = await openWorld();
+  for (let n = 0; n < rebuildPageSize; n++) await world.createDevice(`dev-${n}`, []);
+  let pages = 0;
+  const registry = {
+    listRegistries: world.store.listRegistries.bind(world.store),
+    recordActivity: world.store.recordActivity.bind(world.store),
+    listDevices: (...asked: Parameters<typeof world.store.listDevices>) => {
+      pages += 1;
+      return world.store.listDevices(...asked);
+    },
+  };
+
+  const rebuilt = rebuildPresence({ registry, presence, timers: world.time }, "mayfly", () => false);
+  for (let turn = 0; turn < 1_000; turn++) await Promise.resolve();
+  const withoutATurn = pages;
+  await world.time.advance(rebuildPauseMillis);
+  await rebuilt;
+
+  assert.deepEqual([withoutATurn, pages], [1, 2]);
 });
 
 test("a record that lags behind does not make a device look as if a process had been killed", async () => {
