@@ -4,21 +4,20 @@
  * A reader is a place in the shared history and nothing more: no queue is kept for it, so a slow one is never waited
  * for and costs no memory. One that comes back with its last position gets what it missed; one whose position is no
  * longer kept (it was too slow, or away too long, or the bridge was restarted) gets a snapshot, which says as much.
- * An empty line every 15 s shows both sides that the other is there.
  */
-import { Readable } from "node:stream";
-import type { CancelTimer, Timers } from "@mayfly/core";
+import type { Readable } from "node:stream";
+import type { Timers } from "@mayfly/core";
 import type { PresenceLine } from "@mayfly/core/admin";
 import type { Presence, PresentDevice } from "../presence/presence.ts";
 import type { PresencePlace } from "../presence/presence-history.ts";
 import type { PresenceService } from "../presence/presence-service.ts";
 import type { RegistryRef } from "../registry/model.ts";
 import { ApiError } from "./api-error.ts";
+import { LineStream } from "./line-stream.ts";
 import { formatPlace, formatPresenceEvent, formatPresenceState } from "./presence-json.ts";
 
 /** Streams of presence open at once; one more is refused RESOURCE_EXHAUSTED. */
 export const PRESENCE_STREAMS_MAX = 64;
-const heartbeatMillis = 15_000;
 
 export interface PresenceStreams {
   /**
@@ -60,58 +59,29 @@ export function createPresenceStreams(
   };
 }
 
-class PresenceStream extends Readable {
+class PresenceStream extends LineStream {
   readonly #presence: Pick<PresenceService, "book" | "history">;
-  readonly #timers: Timers;
   readonly #registry: RegistryRef;
   #place: PresencePlace;
   /** What is left to tell of a snapshot, the next one last. */
   #snapshot: { readonly device: PresentDevice; readonly presence: Presence }[] = [];
   /** Whether where the reader is was not told since it was last there. */
   #owesPosition = false;
-  #wantsMore = false;
-  #isEnded = false;
-  #stopHeartbeat: CancelTimer;
 
   constructor(
     ports: { readonly presence: Pick<PresenceService, "book" | "history">; readonly timers: Timers },
     registry: RegistryRef,
     after: PresencePlace | undefined,
   ) {
-    super();
+    super(ports.timers);
     this.#presence = ports.presence;
-    this.#timers = ports.timers;
     this.#registry = registry;
     this.#place = after ?? { epoch: "", sequence: 0 };
-    this.#stopHeartbeat = ports.timers.after(heartbeatMillis, () => this.#beat());
-    // The first bytes carry the response's headers: the reader knows at once that the stream is open.
-    this.push("\n");
   }
 
-  flush(): void {
-    while (this.#wantsMore && !this.#isEnded) {
-      const line = this.#next();
-      if (line === undefined) return;
-      this.#wantsMore = this.push(`${JSON.stringify(line)}\n`);
-    }
-  }
-
-  end(): void {
-    if (this.#isEnded) return;
-    this.#isEnded = true;
-    this.#stopHeartbeat();
-    this.push(null);
-  }
-
-  override _read(): void {
-    this.#wantsMore = true;
-    this.flush();
-  }
-
-  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.#isEnded = true;
-    this.#stopHeartbeat();
-    done(error);
+  override nextLine(): string | undefined {
+    const line = this.#next();
+    return line === undefined ? undefined : `${JSON.stringify(line)}\n`;
   }
 
   #next(): PresenceLine | undefined {
@@ -134,10 +104,5 @@ class PresenceStream extends Readable {
     this.#place = { ...this.#place, sequence: event?.sequence ?? history.end.sequence };
     if (event === undefined) return undefined;
     return { kind: "change", position: formatPlace(this.#place), change: formatPresenceEvent(event) };
-  }
-
-  #beat(): void {
-    if (this.readableLength === 0) this.push("\n");
-    this.#stopHeartbeat = this.#timers.after(heartbeatMillis, () => this.#beat());
   }
 }
