@@ -8,7 +8,6 @@
 import type { Server as PlainServer } from "node:net";
 import type { Server } from "node:tls";
 import { formatDeviceName } from "@mayfly/core";
-import type { FastifyInstance } from "fastify";
 import { type Logger, pino } from "pino";
 import { openSqliteBackbone } from "../backbone/sqlite/index.ts";
 import { createAdminApi } from "../http/admin-api.ts";
@@ -39,18 +38,14 @@ import {
   writeEndpoints,
 } from "./data-folder.ts";
 import { removeDepartedRegistries } from "./departed-registries.ts";
+import { keepIdentityFresh } from "./identity-renewal.ts";
+import { closeListener, listen, listenApi, splitAddress, toldHost } from "./listening.ts";
 import { createLogObserver } from "./log-observer.ts";
 import { createMetrics } from "./metrics.ts";
 import { createFurtherPort, createMqttListener } from "./mqtt-listener.ts";
 import { createNodeKeyParser } from "./node-key-parser.ts";
 import { createNodeKeyVerifier } from "./node-key-verifier.ts";
-import {
-  addRsaChain,
-  openServerIdentity,
-  readServerIdentity,
-  renewalDueMillis,
-  type ServerIdentity,
-} from "./server-identity.ts";
+import { addRsaChain, openServerIdentity, readServerIdentity } from "./server-identity.ts";
 import { openSignedTime } from "./signed-time.ts";
 import { nodeSha256, systemClock, systemRandom, systemTimers } from "./system-ports.ts";
 import { tlsOptions, turnTicketKeys } from "./tls-options.ts";
@@ -427,44 +422,6 @@ async function firstRegistry(
   return undefined;
 }
 
-/** Renews the certificate by itself and swaps it in; connections that live keep the one they began with. */
-function keepIdentityFresh(
-  open: () => Promise<ServerIdentity>,
-  first: ServerIdentity,
-  servers: readonly Pick<Server, "setSecureContext">[],
-  log: Logger,
-): () => void {
-  let current = first;
-  let timer: NodeJS.Timeout;
-  const retryMillis = 3_600_000;
-  const plan = (millis: number) => {
-    timer = setTimeout(check, millis);
-    timer.unref();
-  };
-  const check = () => {
-    open().then(
-      (identity) => {
-        if (identity.cert !== current.cert || identity.rsa?.cert !== current.rsa?.cert) {
-          for (const server of servers) server.setSecureContext(tlsOptions(identity));
-          log.info({ event: "certificate_renewed", notAfter: new Date(identity.notAfterMs).toISOString() });
-        }
-        current = identity;
-        // The operator's own files may be renewed before their time: look once an hour.
-        plan(Math.max(Math.min(renewalDueMillis(identity, Date.now()), retryMillis), 60_000));
-      },
-      (error: unknown) => {
-        log.error({
-          event: "certificate_renewal_failed",
-          because: error instanceof Error ? error.message : String(error),
-        });
-        plan(retryMillis);
-      },
-    );
-  };
-  plan(Math.max(Math.min(renewalDueMillis(first, Date.now()), retryMillis), 60_000));
-  return () => clearTimeout(timer);
-}
-
 /** Waits until the bridge has let every session go, at most {@link drainMillisMax}. */
 async function drained(bridge: Bridge): Promise<void> {
   bridge.drain();
@@ -472,48 +429,6 @@ async function drained(bridge: Bridge): Promise<void> {
   while (bridge.counts().connections > 0 && performance.now() < until) {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-}
-
-function listen(server: PlainServer, port: number, address: string | undefined): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ port, ...(address === undefined ? {} : { host: address }), backlog: 4_096 }, () => {
-      server.off("error", reject);
-      const bound = server.address();
-      resolve(typeof bound === "object" && bound !== null ? bound.port : port);
-    });
-  });
-}
-
-async function listenApi(api: FastifyInstance, port: number, host: string): Promise<number> {
-  await api.listen({ port, host });
-  const bound = api.server.address();
-  return typeof bound === "object" && bound !== null ? bound.port : port;
-}
-
-function closeListener(server: PlainServer): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-  });
-}
-
-function splitAddress(text: string, port: number): { readonly host: string; readonly port: number } {
-  const match = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d{1,5}))?$/.exec(text);
-  if (match === null) return { host: text, port }; // a bare IPv6 address
-  return {
-    host: match[1] ?? (match[2] || "127.0.0.1"),
-    port: match[3] === undefined ? port : Number(match[3]),
-  };
-}
-
-/** What clients are told of an address bound to: `name` for all of this machine's. */
-function toldHost(bound: string | undefined, name: string): string {
-  if (bound === undefined || bound === "0.0.0.0" || bound === "::") return bracketed(name);
-  return bound === "127.0.0.1" ? "localhost" : bracketed(bound);
-}
-
-function bracketed(host: string): string {
-  return host.includes(":") ? `[${host}]` : host;
 }
 
 function internalErrorLogger(log: Logger) {
