@@ -99,7 +99,8 @@ describe("a device among faults", { concurrency: true, timeout }, () => {
   }
 
   test("the connection stays open and nothing gets through any more", async (t) => {
-    const house = await arrange(t, { device: "half-open", bridgeSettings: { keepAliveSeconds: 5 } });
+    // So long that the agent doubts for its whole 10 s: within them a person's command must have been started, too.
+    const house = await arrange(t, { device: "half-open", bridgeSettings: { keepAliveSeconds: 14 } });
     await house.start();
     await house.connected();
     const stop = house.publishOn();
